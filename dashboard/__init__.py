@@ -1,0 +1,1 @@
+"""The web dashboard: pages, figures, components, and the HTTP API beside them."""

@@ -1,0 +1,1 @@
+"""Tunedesk engine: everything that is true without a browser."""

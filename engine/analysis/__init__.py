@@ -1,0 +1,1 @@
+"""The numbers behind each picture: surfaces, curves, axes. No plotting, no SQL."""

@@ -1,0 +1,1 @@
+"""Is a result real? Statistics of backtests and trials. Arrays only."""

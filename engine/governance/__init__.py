@@ -1,0 +1,1 @@
+"""Who may do what, and the record of it: actors, actions, audit chain."""

@@ -1,0 +1,10 @@
+"""What is tuned: functions ``f(params, context) -> float | dict`` with their documented spaces and baselines.
+
+Belongs here: the catalogue, the allow-list, and one module (or folder) an area: strategy, model, risk, infrastructure,
+exchange, pipeline, synthetic. Doesn't: optimization, storage, anything that knows of a study.
+"""
+
+from engine.objectives.catalogue import ObjectiveEntry, Setting, catalogue, find, resolve
+from engine.objectives.context import Context, Infeasible
+
+__all__ = ["Context", "Infeasible", "ObjectiveEntry", "Setting", "catalogue", "find", "resolve"]

@@ -1,0 +1,1 @@
+"""Ask and tell: joins space, surrogate and acquisition."""

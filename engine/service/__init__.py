@@ -1,0 +1,1 @@
+"""The background engine: leases, executors, recovery."""

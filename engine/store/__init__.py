@@ -1,0 +1,1 @@
+"""The experiment store: tables, migrations, queries. Nobody else writes SQL."""

@@ -1,0 +1,1 @@
+"""Gaussian processes: kernels, priors, fitting, prediction, warps and diagnostics. Arrays only."""
