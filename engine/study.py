@@ -12,10 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from engine import objectives
 from engine.errors import InvalidInput, InvalidStudy, TunedeskError
-from engine.objectives import catalogue as objectives
-from engine.space.outcomes import Objective, OutcomeConstraint
 from engine.space import SearchSpace
+from engine.space.outcomes import Objective, OutcomeConstraint
 
 MAX_TRIALS = 1_000_000
 MAX_WORKERS = 128
@@ -23,6 +23,9 @@ _KEYS = (
     "name", "objective", "parameters", "constraints", "objectives", "outcome_constraints", "budget", "workers", "seed",
     "settings", "trial_timeout", "max_attempts", "tags", "notes", "optimizer",
 )  # fmt: skip
+
+
+_OPTIONAL = {"settings": {}, "trial_timeout": 600.0, "max_attempts": 3, "tags": (), "notes": "", "optimizer": {}}
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,12 @@ class StudySpec:
         if self.budget_seconds is not None:
             out["budget"]["seconds"] = self.budget_seconds
         out |= {"workers": self.workers, "seed": self.seed}
-        for key, default in (("settings", {}), ("trial_timeout", 600.0), ("max_attempts", 3), ("tags", ()), ("notes", ""),
-                             ("optimizer", {})):  # fmt: skip
+        for key, default in _OPTIONAL.items():
             value = getattr(self, key)
             if value != default:
-                out[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+                out[key] = (
+                    list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+                )
         return out
 
     @classmethod
@@ -82,12 +86,14 @@ class StudySpec:
         Raises InvalidStudy with every error found.
         """
         if not isinstance(data, Mapping):
-            raise InvalidStudy([InvalidInput("study", "must be a mapping with name, objective, parameters and budget.")])
+            raise InvalidStudy(
+                [InvalidInput("study", "must be a mapping with name, objective, parameters and budget.")]
+            )
         return _Reader(data).read()
 
     @classmethod
     def from_file(cls, path: str | Path) -> StudySpec:
-        """Reads YAML (or JSON, which is YAML). Raises InvalidStudy naming the file and the line where it can't be read."""
+        """Reads YAML (or JSON, which is YAML). Raises InvalidStudy naming the file and line that can't be read."""
         return cls.from_yaml(read_text(path), source=str(path))
 
     @classmethod
@@ -129,7 +135,9 @@ def _unique_loader() -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
             if str(key.value) in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the name {key.value} stands twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the name {key.value} stands twice", key.start_mark
+                )
             seen.add(str(key.value))
         loader.flatten_mapping(node)
         return dict(loader.construct_pairs(node, deep=True))
@@ -151,9 +159,10 @@ class _Reader:
             if key not in _KEYS:
                 close = get_close_matches(str(key), _KEYS, 1)
                 self.error(str(key), "is not a section of a study." + (f" Did you mean {close[0]}?" if close else ""))
-        out = dict(
-            name=self.attempt(self.name),
-            objective=self.attempt(self.objective),
+        name, objective = self.attempt(self.name), self.attempt(self.objective)
+        out: dict[str, Any] = dict(
+            name=name,
+            objective=objective,
             space=self.attempt(self.space),
             objectives=self.attempt(self.read_objectives),
             outcome_constraints=self.attempt(self.read_outcome_constraints),
@@ -194,12 +203,12 @@ class _Reader:
         return name.strip()
 
     def objective(self) -> str:
-        path = self.data.get("objective")
+        path: Any = self.data.get("objective")
         if path == "manual":
             return path
-        objectives.check_allowed(path)  # type: ignore[arg-type]
-        self.entry = objectives.find(path)  # type: ignore[arg-type]
-        return path  # type: ignore[return-value]
+        objectives.check_allowed(path)
+        self.entry = objectives.find(path)
+        return path
 
     def space(self) -> SearchSpace:
         if "parameters" not in self.data and self.entry is not None:
@@ -237,7 +246,9 @@ class _Reader:
 
     def known_outcome(self, field: str, name: str) -> None:
         if self.entry and self.entry.outcomes and name not in self.entry.outcomes:
-            raise InvalidInput(field, f"{self.entry.slug} doesn't report {name}; it reports {', '.join(self.entry.outcomes)}.")
+            raise InvalidInput(
+                field, f"{self.entry.slug} doesn't report {name}; it reports {', '.join(self.entry.outcomes)}."
+            )
 
     def budget(self) -> dict[str, Any]:
         budget = self.data.get("budget", {"trials": 50})
@@ -248,10 +259,10 @@ class _Reader:
             raise InvalidInput(f"budget.{unknown[0]}", "is not known; a budget has trials and seconds.")
         trials = budget.get("trials", MAX_TRIALS if "seconds" in budget else 50)
         seconds = budget.get("seconds")
-        return dict(
-            budget_trials=_whole("budget.trials", trials, 1, MAX_TRIALS),
-            budget_seconds=None if seconds is None else self.positive("budget.seconds", seconds),
-        )
+        return {
+            "budget_trials": _whole("budget.trials", trials, 1, MAX_TRIALS),
+            "budget_seconds": None if seconds is None else self.positive("budget.seconds", seconds),
+        }
 
     def whole(self, key: str, default: int, low: int, high: int) -> int:
         return _whole(key, self.data.get(key, default), low, high)
@@ -270,7 +281,9 @@ class _Reader:
         known = {s.name: s for s in self.entry.settings}
         for name in given:
             if name not in known:
-                raise InvalidInput(f"settings.{name}", f"is not known; {self.entry.slug} takes {', '.join(known) or 'none'}.")
+                raise InvalidInput(
+                    f"settings.{name}", f"is not known; this objective takes {', '.join(known) or 'none'}."
+                )
         return {name: known[name].check(given.get(name, known[name].default)) for name in known}
 
     def tags(self) -> tuple[str, ...]:
@@ -289,6 +302,6 @@ class _Reader:
 
 
 def _whole(field: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value not in range(low, high + 1):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value not in range(low, high + 1):
         raise InvalidInput(field, f"must be a whole number from {low} to {high}, not {value!r}.")
     return int(value)

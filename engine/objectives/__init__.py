@@ -4,7 +4,7 @@ Belongs here: the catalogue, the allow-list, and one module (or folder) an area:
 exchange, pipeline, synthetic. Doesn't: optimization, storage, anything that knows of a study.
 """
 
-from engine.objectives.catalogue import ObjectiveEntry, Setting, catalogue, find, resolve
+from engine.objectives.catalogue import ObjectiveEntry, Setting, catalogue, check_allowed, find, resolve
 from engine.objectives.context import Context, Infeasible
 
-__all__ = ["Context", "Infeasible", "ObjectiveEntry", "Setting", "catalogue", "find", "resolve"]
+__all__ = ["Context", "Infeasible", "ObjectiveEntry", "Setting", "catalogue", "check_allowed", "find", "resolve"]

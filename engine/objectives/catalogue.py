@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,13 +18,17 @@ from difflib import get_close_matches
 from typing import Any
 
 from engine.errors import InvalidInput, NotAllowed
-from engine.space.outcomes import Objective
 from engine.space import SearchSpace
+from engine.space.outcomes import Objective
 
 ObjectiveFunction = Callable[..., Any]
 ALLOW_VARIABLE = "TUNEDESK_OBJECTIVES"
 _AREAS = ("strategy", "synthetic")
 """Modules of this package that declare ``ENTRIES``; imported only when the catalogue is asked for."""
+
+
+def _is_finite_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,9 @@ class Setting:
     def check(self, value: Any) -> Any:
         if self.choices is not None and value not in self.choices:
             raise InvalidInput(f"settings.{self.name}", f"{value!r} is not one of {', '.join(map(str, self.choices))}.")
-        if self.choices is None and isinstance(self.default, (int, float)) and not isinstance(self.default, bool):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-                raise InvalidInput(f"settings.{self.name}", f"must be a number, not {value!r}.")
+        numeric = isinstance(self.default, (int, float)) and not isinstance(self.default, bool)
+        if self.choices is None and numeric and not _is_finite_number(value):
+            raise InvalidInput(f"settings.{self.name}", f"must be a number, not {value!r}.")
         return value
 
 
@@ -89,9 +94,12 @@ def allowed_modules() -> list[str]:
 
 
 def check_allowed(path: str) -> None:
-    """Raises InvalidInput or NotAllowed, in words, if an engine here would refuse the objective. Imports nothing of it."""
+    """Raises InvalidInput or NotAllowed, in words, if an engine here would refuse the objective; imports nothing."""
     if not isinstance(path, str) or not path.strip():
-        raise InvalidInput("objective", "is missing: name one of the catalogue, such as engine.objectives.strategy:moving_average_cross.")
+        raise InvalidInput(
+            "objective",
+            "is missing: name one of the catalogue, such as engine.objectives.strategy:moving_average_cross.",
+        )
     if path in catalogue():
         return
     module, colon, function = path.partition(":")
@@ -103,7 +111,9 @@ def check_allowed(path: str) -> None:
         raise InvalidInput("objective", f"{path!r} is unknown: an objective is written package.module:function.{hint}")
     if module.startswith("engine."):
         raise InvalidInput("objective", f"{path!r} is not in the catalogue.{hint}")
-    raise NotAllowed(f"objective: {path!r} is not on the allow-list. Start the engine and the dashboard with --objectives {module}.{hint}")
+    raise NotAllowed(
+        f"objective: {path!r} is not on the allow-list. Start engine and dashboard with --objectives {module}.{hint}"
+    )
 
 
 def resolve(path: str) -> ObjectiveFunction:

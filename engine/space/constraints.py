@@ -52,7 +52,9 @@ class Constraint:
         if not isinstance(text, str) or not text.strip():
             raise InvalidInput("constraints", f"must be text such as 'fast < slow', not {text!r}.")
         if len(text) > _MAX_LENGTH:
-            raise InvalidInput("constraints", f"an expression may have {_MAX_LENGTH} characters, this one has {len(text)}.")
+            raise InvalidInput(
+                "constraints", f"an expression may have {_MAX_LENGTH} characters, this one has {len(text)}."
+            )
         self.text = text.strip()
         try:
             self._tree = ast.parse(self.text, mode="eval").body
@@ -108,7 +110,9 @@ class Constraint:
                 if isinstance(child, ast.expr):
                     self._collect(child, names, field)
         else:
-            raise InvalidInput(field, f"{type(node).__name__} is not supported; compare parameters, as in 'fast < slow'.")
+            raise InvalidInput(
+                field, f"{type(node).__name__} is not supported; compare parameters, as in 'fast < slow'."
+            )
 
     # --- evaluation: arithmetic gives values, logic gives distances ------------------------------
 

@@ -24,7 +24,9 @@ class Objective:
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise InvalidInput("objectives", f"{self.name!r} is not a usable name: take letters, digits and _.")
         if self.direction not in ("minimize", "maximize"):
-            raise InvalidInput(f"objectives.{self.name}.direction", f"must be minimize or maximize, not {self.direction!r}.")
+            raise InvalidInput(
+                f"objectives.{self.name}.direction", f"must be minimize or maximize, not {self.direction!r}."
+            )
 
     @property
     def sign(self) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +19,12 @@ from engine.errors import InvalidInput
 Condition = Mapping[str, Any]
 """Parent parameter -> the value, or the list of values, for which the child is active."""
 
-Choice = Union[str, int, float, bool, None]
+Choice = str | int | float | bool | None
 
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name.isidentifier():
-        raise InvalidInput("parameters", f"{name!r} is not a usable name: take letters, digits and _, not starting with a digit.")
+        raise InvalidInput("parameters", f"{name!r} is not a usable name: take letters, digits and _, a letter first.")
 
 
 def _number(owner: str, bound: str, value: Any) -> float:
@@ -39,7 +39,9 @@ def _check_bounds(name: str, low: float, high: float, log: bool) -> None:
     if low >= high:
         raise InvalidInput(f"parameters.{name}", f"low ({low:g}) must be below high ({high:g}).")
     if log and low <= 0:
-        raise InvalidInput(f"parameters.{name}.low", f"a log scale needs low above 0, not {low:g}. Raise low or take log off.")
+        raise InvalidInput(
+            f"parameters.{name}.low", f"a log scale needs low above 0, not {low:g}. Raise low or take log off."
+        )
 
 
 def _normalise_condition(name: str, when: Condition | None) -> Condition | None:
@@ -72,19 +74,21 @@ class Float:
             if step <= 0 or step > self.high - self.low:
                 raise InvalidInput(f"parameters.{self.name}.step", f"must lie between 0 and high - low, not {step:g}.")
             if self.log:
-                raise InvalidInput(f"parameters.{self.name}.step", "a step and a log scale don't go together: drop one of them.")
+                raise InvalidInput(
+                    f"parameters.{self.name}.step", "a step and a log scale don't go together: drop one of them."
+                )
             object.__setattr__(self, "step", step)
         object.__setattr__(self, "when", _normalise_condition(self.name, self.when))
 
     @property
     def cardinality(self) -> int | None:
         """How many distinct values there are; None if uncountable."""
-        return None if self.step is None else int(math.floor((self.high - self.low) / self.step + 1e-9)) + 1
+        return None if self.step is None else math.floor((self.high - self.low) / self.step + 1e-9) + 1
 
     def encode(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
         x = np.asarray(values, dtype=float)
-        if self.step is not None:
-            return (np.rint((x - self.low) / self.step) + 0.5) / self.cardinality
+        if self.step is not None and (n := self.cardinality) is not None:
+            return (np.rint((x - self.low) / self.step) + 0.5) / n
         if self.log:
             return np.log(x / self.low) / math.log(self.high / self.low)
         return (x - self.low) / (self.high - self.low)
@@ -92,8 +96,7 @@ class Float:
     def values(self, u: np.ndarray) -> np.ndarray:
         """Decoded numbers of unit-cube positions u, same shape."""
         u = np.clip(u, 0.0, 1.0)
-        if self.step is not None:
-            n = self.cardinality
+        if self.step is not None and (n := self.cardinality) is not None:
             return np.minimum(self.low + np.minimum(np.floor(u * n), n - 1) * self.step, self.high)
         if self.log:
             x = np.exp(math.log(self.low) + u * math.log(self.high / self.low))
@@ -140,7 +143,9 @@ class Int:
         if self.step < 1 or self.step > self.high - self.low:
             raise InvalidInput(f"parameters.{self.name}.step", f"must lie between 1 and high - low, not {self.step}.")
         if self.log and self.step != 1:
-            raise InvalidInput(f"parameters.{self.name}.step", "a step and a log scale don't go together: drop one of them.")
+            raise InvalidInput(
+                f"parameters.{self.name}.step", "a step and a log scale don't go together: drop one of them."
+            )
         object.__setattr__(self, "when", _normalise_condition(self.name, self.when))
 
     @property
@@ -193,7 +198,9 @@ class Categorical:
             raise InvalidInput(f"parameters.{self.name}.choices", f"needs at least two choices, has {len(choices)}.")
         for choice in choices:
             if not isinstance(choice, (str, int, float, bool, type(None))):
-                raise InvalidInput(f"parameters.{self.name}.choices", f"{choice!r} must be text, a number, true/false or null.")
+                raise InvalidInput(
+                    f"parameters.{self.name}.choices", f"{choice!r} must be text, a number, true/false or null."
+                )
             if isinstance(choice, float) and not math.isfinite(choice):
                 raise InvalidInput(f"parameters.{self.name}.choices", f"{choice} is not a finite number.")
         if len({(type(c), c) for c in choices}) < len(choices):
@@ -235,4 +242,4 @@ class Categorical:
         return self.choices[self.index(value)]
 
 
-Parameter = Union[Float, Int, Categorical]
+Parameter = Float | Int | Categorical

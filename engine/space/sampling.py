@@ -57,7 +57,9 @@ def sample_feasible(space: SearchSpace, n: int, rng: np.random.Generator) -> np.
     if not len(starts):
         start = find_feasible(space, rng)
         if start is None:
-            raise InvalidInput("constraints", "no point of the space satisfies them. Widen the bounds or drop a constraint.")
+            raise InvalidInput(
+                "constraints", "no point of the space satisfies them. Widen the bounds or drop a constraint."
+            )
         starts = start[None]
     return np.concatenate([starts, _hit_and_run(space, starts, n - len(starts), rng)])[:n]
 

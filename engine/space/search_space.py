@@ -105,7 +105,8 @@ class SearchSpace:
         active = ~np.isnan(X)
         columns = [p.values(np.where(active[:, j], X[:, j], 0.5)) for j, p in enumerate(self.parameters)]
         return [
-            {p.name: p.native(columns[j][i]) for j, p in enumerate(self.parameters) if active[i, j]} for i in range(len(X))
+            {p.name: p.native(columns[j][i]) for j, p in enumerate(self.parameters) if active[i, j]}
+            for i in range(len(X))
         ]
 
     def snap(self, X: np.ndarray) -> np.ndarray:
@@ -151,7 +152,7 @@ class SearchSpace:
 
     def key(self, params: Mapping[str, Any]) -> tuple:
         """Identity of a decoded configuration: equal keys are the same experiment."""
-        out = []
+        out: list[float | None] = []
         for p in self.parameters:
             if p.name not in params:
                 out.append(None)
@@ -202,7 +203,9 @@ class SearchSpace:
         for name in params:
             if name not in self._column:
                 close = get_close_matches(str(name), self.names, 1)
-                raise InvalidInput(str(name), "is not a parameter of this space." + (f" Did you mean {close[0]}?" if close else ""))
+                raise InvalidInput(
+                    str(name), "is not a parameter of this space." + (f" Did you mean {close[0]}?" if close else "")
+                )
         out: Params = {}
         for j in self._order:
             p = self.parameters[j]
@@ -281,7 +284,9 @@ class SearchSpace:
         found = len(rows) > 0 if rows is not None else find_feasible(self) is not None
         if not found:
             texts = ", ".join(c.text for c in self.constraints)
-            raise InvalidInput("constraints", f"no point of the space satisfies {texts}. Widen the bounds or drop a constraint.")
+            raise InvalidInput(
+                "constraints", f"no point of the space satisfies {texts}. Widen the bounds or drop a constraint."
+            )
 
 
 def _show_condition(when: Mapping[str, Any] | None) -> str:

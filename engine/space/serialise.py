@@ -43,14 +43,16 @@ def parameter_from_dict(name: str, data: Any) -> Parameter:
         raise InvalidInput(f"{field}.type", f"must be float, int or categorical, not {kind!r}.")
     unknown = sorted(map(str, set(data) - _KEYS[kind]))
     if unknown:
-        raise InvalidInput(f"{field}.{unknown[0]}", f"is not known; a {kind} takes {', '.join(sorted(_KEYS[kind] - {'type'}))}.")
+        raise InvalidInput(
+            f"{field}.{unknown[0]}", f"is not known; a {kind} takes {', '.join(sorted(_KEYS[kind] - {'type'}))}."
+        )
     needed = ["choices"] if kind == "categorical" else ["low", "high"]
     for key in needed:
         if data.get(key) is None:
             raise InvalidInput(f"{field}.{key}", "is missing.")
     if not isinstance(data.get("log", False), bool):
         raise InvalidInput(f"{field}.log", f"must be true or false, not {data['log']!r}.")
-    common = {"when": data.get("when"), "help": str(data.get("help") or "")}
+    common: dict[str, Any] = {"when": data.get("when"), "help": str(data.get("help") or "")}
     if kind == "categorical":
         return Categorical(name, data["choices"], **common)
     if kind == "int":
@@ -62,7 +64,9 @@ def space_from_dict(data: Mapping[str, Any]) -> SearchSpace:
     """``parameters`` and ``constraints`` of a study file -> SearchSpace; every wrong parameter is reported at once."""
     parameters = data.get("parameters")
     if not isinstance(parameters, Mapping):
-        raise InvalidInput("parameters", "must map each name to its definition, such as fast: {type: int, low: 2, high: 100}.")
+        raise InvalidInput(
+            "parameters", "must map each name to its definition, such as fast: {type: int, low: 2, high: 100}."
+        )
     constraints = data.get("constraints") or []
     if isinstance(constraints, str) or not isinstance(constraints, (list, tuple)):
         raise InvalidInput("constraints", f"must be a list such as ['fast < slow'], not {constraints!r}.")
