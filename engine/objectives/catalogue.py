@@ -15,10 +15,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.errors import InvalidInput, NotAllowed
-from engine.space import SearchSpace
+from engine.objectives.context import Context
+from engine.space import Categorical, Int, SearchSpace
 from engine.space.outcomes import Objective
 
 ObjectiveFunction = Callable[..., Any]
@@ -33,20 +34,40 @@ def _is_finite_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Setting:
-    """A fixed argument of an objective that a study chooses once, such as the market."""
+    """A fixed argument of an objective that a study chooses once, such as the market.
+
+    Without choices it takes values like its default: true or false, text, a number from low to high, and a whole one
+    if the default is whole.
+    """
 
     name: str
     default: Any
     help: str
     choices: tuple[Any, ...] | None = None
+    low: float | None = None
+    high: float | None = None
 
     def check(self, value: Any) -> Any:
-        if self.choices is not None and value not in self.choices:
-            raise InvalidInput(f"settings.{self.name}", f"{value!r} is not one of {', '.join(map(str, self.choices))}.")
-        numeric = isinstance(self.default, (int, float)) and not isinstance(self.default, bool)
-        if self.choices is None and numeric and not _is_finite_number(value):
-            raise InvalidInput(f"settings.{self.name}", f"must be a number, not {value!r}.")
-        return value
+        """The value as the objective gets it. Raises InvalidInput."""
+        if self.choices is not None:
+            if not isinstance(value, (str, int, float)) or value not in self.choices:
+                self._refuse(f"{value!r} is not one of {', '.join(map(str, self.choices))}.")
+            return value
+        if isinstance(self.default, (bool, str)):
+            if not isinstance(value, type(self.default)):
+                self._refuse(f"must be {'true or false' if self.default in (True, False) else 'text'}, not {value!r}.")
+            return value
+        whole = isinstance(self.default, int)
+        if not _is_finite_number(value) or (whole and value != int(value)):
+            self._refuse(f"must be a {'whole ' if whole else ''}number, not {value!r}.")
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            bounds = [f"at least {self.low:g}"] if self.low is not None else []
+            bounds += [f"at most {self.high:g}"] if self.high is not None else []
+            self._refuse(f"must be {' and '.join(bounds)}, not {value:g}.")
+        return int(value) if whole else float(value)
+
+    def _refuse(self, problem: str) -> NoReturn:
+        raise InvalidInput(f"settings.{self.name}", problem)
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,37 @@ def catalogue() -> Mapping[str, ObjectiveEntry]:
 def find(path: str) -> ObjectiveEntry | None:
     """The catalogue's entry for a path, None if it has none (an allowed module's function, a command, manual)."""
     return catalogue().get(path)
+
+
+def read_arguments(
+    entry: ObjectiveEntry, params: Mapping[str, Any], context: Context | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an objective of the catalogue works with: its parameters and settings, the absent ones at their default.
+
+    A study may give a parameter other bounds, or leave it out, than the entry's space. Parameters whose condition
+    doesn't hold are absent from the result. Raises InvalidInput for a name or a value that the objective can't use.
+    """
+    space = entry.space
+    for name in params:
+        if name not in space:
+            close = get_close_matches(name, space.names, 1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise InvalidInput(f"parameters.{name}", f"is not a parameter of {entry.slug}.{hint}")
+    values: dict[str, Any] = {}
+    for p in space:
+        value = params.get(p.name, entry.defaults.get(p.name))
+        if value is None and p.when and p.name not in params:
+            continue
+        if isinstance(p, Categorical):
+            value = p.check(value)
+        elif not _is_finite_number(value):
+            raise InvalidInput(f"parameters.{p.name}", f"must be a number, not {value!r}.")
+        else:
+            value = round(value) if isinstance(p, Int) else float(value)
+        values[p.name] = value
+    given = context.settings if context else {}
+    settings = {s.name: s.check(given[s.name]) if s.name in given else s.default for s in entry.settings}
+    return values, settings
 
 
 def allowed_modules() -> list[str]:
