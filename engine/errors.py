@@ -56,3 +56,11 @@ class Conflict(TunedeskError):
 
 class StoreError(TunedeskError):
     """The experiment store can't be opened, is locked, full, or of another version."""
+
+
+class StoreUnavailable(StoreError):
+    """The store can't be reached or written right now; nothing was changed, and trying again later may work."""
+
+
+class LeaseLost(TunedeskError):
+    """Another engine took over the study: this one must drop it, and none of its writes goes through."""

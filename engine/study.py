@@ -16,6 +16,7 @@ from engine import objectives
 from engine.errors import InvalidInput, InvalidStudy, TunedeskError
 from engine.space import SearchSpace
 from engine.space.outcomes import Objective, OutcomeConstraint
+from engine.space.serialise import space_from_dict
 
 MAX_TRIALS = 1_000_000
 MAX_WORKERS = 128
@@ -90,6 +91,28 @@ class StudySpec:
                 [InvalidInput("study", "must be a mapping with name, objective, parameters and budget.")]
             )
         return _Reader(data).read()
+
+    @classmethod
+    def from_stored(cls, data: Mapping[str, Any]) -> StudySpec:
+        """The inverse of ``to_dict`` for a definition that was validated before it was stored.
+
+        It looks up no catalogue and searches for no feasible point, so that a reader without the objective's code
+        can show the study, and a list of studies is quick.
+        """
+        budget = data["budget"]
+        optional = {key: data.get(key, default) for key, default in _OPTIONAL.items()}
+        return cls(
+            name=data["name"],
+            objective=data["objective"],
+            space=space_from_dict(data, trusted=True),
+            objectives=tuple(Objective(o["name"], o["direction"]) for o in data["objectives"]),
+            outcome_constraints=tuple(OutcomeConstraint.parse(text) for text in data.get("outcome_constraints", ())),
+            budget_trials=budget["trials"],
+            budget_seconds=budget.get("seconds"),
+            workers=data["workers"],
+            seed=data["seed"],
+            **optional | {"tags": tuple(optional["tags"])},  # type: ignore[arg-type]
+        )
 
     @classmethod
     def from_file(cls, path: str | Path) -> StudySpec:

@@ -57,7 +57,9 @@ class OutcomeConstraint:
 
     @property
     def text(self) -> str:
-        return f"{self.name} {'<=' if self.upper else '>='} {self.limit:g}"
+        short = f"{self.limit:g}"
+        exact = short if float(short) == self.limit else repr(self.limit)
+        return f"{self.name} {'<=' if self.upper else '>='} {exact}"
 
     def slack(self, value: float) -> float:
         """Distance inside the limit: negative where it is broken."""

@@ -27,10 +27,13 @@ class SearchSpace:
     """An ordered set of parameters with conditions and known constraints.
 
     Raises InvalidInput, naming the field, if it is empty, a name stands twice, a condition or a constraint names
-    nothing known, or no point satisfies the constraints.
+    nothing known, or no point satisfies the constraints. ``trusted`` skips the last, costly check: for a space that
+    passed it before, such as a stored one.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], constraints: Sequence[str] = ()) -> None:
+    def __init__(
+        self, parameters: Sequence[Parameter], constraints: Sequence[str] = (), *, trusted: bool = False
+    ) -> None:
         self.parameters: tuple[Parameter, ...] = tuple(parameters)
         if not self.parameters:
             raise InvalidInput("parameters", "the space is empty: add at least one parameter.")
@@ -46,7 +49,8 @@ class SearchSpace:
         if isinstance(constraints, str):
             constraints = [constraints]
         self.constraints: tuple[Constraint, ...] = tuple(Constraint(text, self.names) for text in constraints)
-        self._check_satisfiable()
+        if not trusted:
+            self._check_satisfiable()
 
     # --- facts ------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def parameter_from_dict(name: str, data: Any) -> Parameter:
     return Float(name, data["low"], data["high"], log=data.get("log", False), step=data.get("step"), **common)
 
 
-def space_from_dict(data: Mapping[str, Any]) -> SearchSpace:
+def space_from_dict(data: Mapping[str, Any], *, trusted: bool = False) -> SearchSpace:
     """``parameters`` and ``constraints`` of a study file -> SearchSpace; every wrong parameter is reported at once."""
     parameters = data.get("parameters")
     if not isinstance(parameters, Mapping):
@@ -78,4 +78,4 @@ def space_from_dict(data: Mapping[str, Any]) -> SearchSpace:
             errors.append(error)
     if errors:
         raise InvalidStudy(errors)
-    return SearchSpace(parsed, constraints)
+    return SearchSpace(parsed, constraints, trusted=trusted)

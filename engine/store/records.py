@@ -56,6 +56,9 @@ class StudyRecord:
     engine_seen_at: float | None
     now: float
     """The database's clock when the row was read: ages are ``now - ..._at``, whatever the viewer's clock says."""
+    n_queued: int = 0
+    n_abandoned: int = 0
+    archived_at: float | None = None
 
     @property
     def n_finished(self) -> int:
@@ -111,6 +114,16 @@ class CommandRecord:
     acknowledged_at: float | None
     accepted: bool | None
     note: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right of one engine to drive a study. ``token`` grows with every lease, so that a late write is told apart
+    from the writes of the engine that took over."""
+
+    study_id: str
+    engine_id: str
+    token: int
 
 
 @dataclass(frozen=True)

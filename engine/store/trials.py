@@ -1,0 +1,358 @@
+"""Trials: reading them page by page, and their life from queued to finished. Each result is written exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from engine.errors import Conflict, InvalidInput, NotFound
+from engine.space.outcomes import Objective, OutcomeConstraint
+from engine.store import progress, studies
+from engine.store.records import TrialRecord, TrialState
+from engine.store.tables import studies as study_table
+from engine.store.tables import trial_logs, trial_values, trials
+from engine.store.values import lenient, outcomes, plain, text
+
+SORTS = ("number", "finished_order")
+LOG_LIMIT = 200_000
+"""Characters of a run's output that are kept: its beginning and its end."""
+_TOLD: tuple[TrialState, ...] = ("complete", "failed", "infeasible")
+_COUNTS = {state: f"n_{state}" for state in ("queued", "running", "complete", "failed", "infeasible", "abandoned")}
+
+
+# --- reading ------------------------------------------------------------------------------------------
+
+
+def get(connection: Connection, study_id: str, number: int) -> TrialRecord:
+    query = sa.select(trials).where(trials.c.study_id == study_id, trials.c.number == number)
+    rows = connection.execute(query).all()
+    if not rows:
+        raise NotFound(f"The study {study_id} has no trial {number}.")
+    return _with_values(connection, study_id, rows)[0]
+
+
+def page(
+    connection: Connection,
+    study_id: str,
+    *,
+    states: Sequence[TrialState] | None = None,
+    sort: str = "number",
+    descending: bool = False,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[list[TrialRecord], int]:
+    """One page of trials, and how many fit the filter in all.
+
+    sort: 'number', 'finished_order', 'value' (the first objective) or the name of any outcome; trials without it
+    come last, by number. Raises InvalidInput for an unknown sort.
+    """
+    study = connection.execute(sa.select(study_table).where(study_table.c.id == study_id)).one_or_none()
+    if study is None:
+        raise NotFound(f"There is no study {study_id!r}: tunedesk study list shows them.")
+    wanted = tuple(_COUNTS) if states is None else tuple(dict.fromkeys(states))
+    if unknown := [s for s in wanted if s not in _COUNTS]:
+        raise InvalidInput("states", f"{unknown[0]!r} is no state of a trial; they are {', '.join(_COUNTS)}.")
+    total = sum(getattr(study, _COUNTS[state]) for state in wanted)
+    where = [trials.c.study_id == study_id]
+    if states is not None:
+        where.append(trials.c.state.in_(wanted))
+    limit, offset = max(0, limit), max(0, offset)
+    if sort in SORTS:
+        column = trials.c[sort]
+        order: list[sa.ColumnElement[Any]] = [column.desc() if descending else column.asc()]
+        if sort == "finished_order":
+            order = [column.is_(None), *order, trials.c.number]
+        numbers = connection.scalars(
+            sa.select(trials.c.number).where(*where).order_by(*order).limit(limit).offset(offset)
+        ).all()
+    else:
+        name = study.spec["objectives"][0]["name"] if sort == "value" else sort
+        numbers = _numbers_by_value(connection, study_id, name, where, states is None, descending, limit, offset)
+    rows = connection.execute(
+        sa.select(trials).where(trials.c.study_id == study_id, trials.c.number.in_(numbers))
+    ).all()
+    place = {number: i for i, number in enumerate(numbers)}
+    return _with_values(connection, study_id, sorted(rows, key=lambda row: place[row.number])), total
+
+
+def _numbers_by_value(
+    connection: Connection,
+    study_id: str,
+    name: str,
+    where: list[sa.ColumnElement[bool]],
+    all_states: bool,
+    descending: bool,
+    limit: int,
+    offset: int,
+) -> list[int]:
+    """Numbers of one page sorted by an outcome: first from the index over values, then those without it."""
+    v = trial_values.c
+    having = [v.study_id == study_id, v.name == name]
+    source: sa.FromClause = trial_values
+    if not all_states:
+        source = trial_values.join(trials, sa.and_(trials.c.study_id == v.study_id, trials.c.number == v.number))
+        having += where
+    order = (v.value.desc(), v.number.desc()) if descending else (v.value.asc(), v.number.asc())
+    query = sa.select(v.number).select_from(source).where(*having)
+    numbers = list(connection.scalars(query.order_by(*order).limit(limit).offset(offset)))
+    if len(numbers) == limit:
+        return numbers
+    n_with = connection.scalar(sa.select(sa.func.count()).select_from(source).where(*having)) or 0
+    if not n_with and connection.scalar(
+        sa.select(sa.exists().where(trials.c.study_id == study_id, trials.c.state == "complete"))
+    ):
+        known = connection.scalars(sa.select(v.name).where(v.study_id == study_id).distinct()).all()
+        if name not in known:
+            raise InvalidInput(
+                "sort", f"{name!r} is not known; trials are sorted by {', '.join((*SORTS, 'value', *known))}."
+            )
+    without = ~sa.exists().where(v.study_id == trials.c.study_id, v.number == trials.c.number, v.name == name)
+    rest = sa.select(trials.c.number).where(*where, without).order_by(trials.c.number)
+    return numbers + list(connection.scalars(rest.limit(limit - len(numbers)).offset(max(0, offset - n_with))))
+
+
+def finished(connection: Connection, study_id: str, upto: int | None = None, after: int = 0) -> list[TrialRecord]:
+    """Complete, failed and infeasible trials with after < finished_order <= upto, in that order."""
+    where = [trials.c.study_id == study_id, trials.c.finished_order > after]
+    if upto is not None:
+        where.append(trials.c.finished_order <= upto)
+    rows = connection.execute(sa.select(trials).where(*where).order_by(trials.c.finished_order)).all()
+    return _with_values(connection, study_id, rows, sa.select(trials.c.number).where(*where))
+
+
+def unfinished(connection: Connection, study_id: str) -> list[TrialRecord]:
+    """Queued and running trials by number."""
+    where = (trials.c.study_id == study_id, trials.c.state.in_(("queued", "running")))
+    return [_record(row, {}) for row in connection.execute(sa.select(trials).where(*where).order_by(trials.c.number))]
+
+
+def log(connection: Connection, study_id: str, number: int) -> str:
+    """What the runs of a trial printed; a heading before each when there were several."""
+    query = sa.select(trial_logs.c.attempt, trial_logs.c.text).where(
+        trial_logs.c.study_id == study_id, trial_logs.c.number == number
+    )
+    runs = connection.execute(query.order_by(trial_logs.c.attempt)).all()
+    if len(runs) == 1 and runs[0].attempt == 1:
+        return runs[0].text
+    return "\n".join(f"--- attempt {attempt} ---\n{printed}" for attempt, printed in runs)
+
+
+def _with_values(
+    connection: Connection, study_id: str, rows: Sequence[Row], numbers: sa.Select | None = None
+) -> list[TrialRecord]:
+    chosen: Any = numbers if numbers is not None else [row.number for row in rows]
+    query = sa.select(trial_values.c.number, trial_values.c.name, trial_values.c.value).where(
+        trial_values.c.study_id == study_id, trial_values.c.number.in_(chosen)
+    )
+    values: dict[int, dict[str, float]] = {}
+    for number, name, value in connection.execute(query):
+        values.setdefault(number, {})[name] = value
+    return [_record(row, values.get(row.number, {})) for row in rows]
+
+
+def _record(row: Row, values: dict[str, float]) -> TrialRecord:
+    fields = dict(row._mapping)
+    del fields["study_id"]
+    return TrialRecord(values=values, **fields)
+
+
+# --- writing: ``study`` is a row from studies.lock --------------------------------------------------------
+
+
+def insert(
+    connection: Connection,
+    study: Row,
+    params: Mapping[str, Any],
+    *,
+    origin: str,
+    reason: Mapping[str, Any] | None = None,
+    number: int | None = None,
+) -> TrialRecord:
+    """Adds a queued trial. Raises Conflict if ``number`` isn't the next one: somebody else added a trial."""
+    studies.check_open(study)
+    if number is not None and number != study.n_trials:
+        raise Conflict(f"The next trial of {study.name} is number {study.n_trials}, not {number}.")
+    row = {
+        "number": study.n_trials,
+        "state": "queued",
+        "params": plain("params", dict(params)),
+        "origin": text(origin, 50),
+        "reason": lenient(reason or {}),
+        "attempt": 1,
+        "created_at": study.now,
+        "incumbent": False,
+        "error": "",
+    }
+    connection.execute(trials.insert().values(study_id=study.id, **row))
+    studies.count(connection, study.id, n_trials=1, n_queued=1)
+    return TrialRecord(**row)
+
+
+def start(connection: Connection, study: Row, number: int) -> TrialRecord:
+    """Queued -> running. Raises Conflict if it isn't queued."""
+    trial = _locked(connection, study, number)
+    if trial.state != "queued":
+        raise Conflict(f"Trial {number} of {study.name} is {trial.state}, not queued.")
+    _change(connection, study, trial, "running", started_at=study.now)
+    return get(connection, study.id, number)
+
+
+def finish(
+    connection: Connection,
+    study: Row,
+    number: int,
+    attempt: int | None,
+    state: TrialState,
+    values: Mapping[str, Any] | None = None,
+    error: str = "",
+    printed: str = "",
+) -> TrialRecord:
+    """Writes the result of a running trial, and with it the counts, the incumbent and the progress.
+
+    attempt: the run that this result is of; None for a result that a person reports.
+    Raises Conflict if the trial isn't running with this attempt (a late worker changes nothing), InvalidInput for a
+    value that isn't finite or an outcome that the study needs and misses.
+    """
+    if state not in _TOLD:
+        raise InvalidInput("state", f"a trial finishes complete, failed or infeasible, not {state!r}.")
+    trial = _locked(connection, study, number)
+    _check_run(study, trial, attempt)
+    numbers = outcomes(values)
+    objective = Objective(**study.spec["objectives"][0])
+    feasible = _feasible(study.spec, numbers) if state == "complete" else False if state == "infeasible" else None
+    value = numbers.get(objective.name) if state == "complete" else None
+    better = (
+        value is not None
+        and bool(feasible)
+        and (study.best_value is None or objective.sign * value < objective.sign * study.best_value)
+    )
+    n_finished = study.n_complete + study.n_failed + study.n_infeasible + 1
+    if numbers:
+        connection.execute(
+            trial_values.insert(),
+            [{"study_id": study.id, "number": number, "name": n, "value": v} for n, v in numbers.items()],
+        )
+    _save_log(connection, study.id, number, trial.attempt, printed)
+    best_value = value if better else study.best_value
+    _change(
+        connection,
+        study,
+        trial,
+        state,
+        {
+            "best_value": best_value,
+            "best_number": number if better else study.best_number,
+            "best_so_far": progress.extended(study.best_so_far, n_finished, best_value),
+            "bucket_width": progress.add(connection, study.id, study.bucket_width, number, state, value),
+        },
+        finished_at=study.now,
+        finished_order=n_finished,
+        feasible=feasible,
+        incumbent=better,
+        error=text(error),
+    )
+    return get(connection, study.id, number)
+
+
+def retry(
+    connection: Connection,
+    study: Row,
+    number: int,
+    attempt: int | None,
+    reason: str,
+    printed: str = "",
+    *,
+    counts: bool = True,
+) -> TrialRecord:
+    """A run that was lost, not failed: back to queued with the next attempt, or failed when there is none left.
+
+    counts: False when the run isn't to blame, as in a shutdown: the same attempt runs again.
+    Raises Conflict if the trial isn't running with this attempt.
+    """
+    trial = _locked(connection, study, number)
+    _check_run(study, trial, attempt)
+    most = study.spec.get("max_attempts", 3)
+    if counts and trial.attempt >= most:
+        why = f"{reason} It was run {trial.attempt} times." if most > 1 else reason
+        return finish(connection, study, number, attempt, "failed", error=why, printed=printed)
+    _save_log(connection, study.id, number, trial.attempt, printed)
+    _change(
+        connection,
+        study,
+        trial,
+        "queued",
+        attempt=trial.attempt + (1 if counts else 0),
+        started_at=None,
+        error=text(reason) if counts else trial.error,
+    )
+    return get(connection, study.id, number)
+
+
+def abandon(connection: Connection, study: Row, number: int, reason: str = "", printed: str = "") -> TrialRecord:
+    """A queued or running trial that is never run again and teaches nothing."""
+    trial = _locked(connection, study, number)
+    if trial.state not in ("queued", "running"):
+        raise Conflict(f"Trial {number} of {study.name} is {trial.state}: it can't be abandoned any more.")
+    _save_log(connection, study.id, number, trial.attempt, printed)
+    _change(connection, study, trial, "abandoned", finished_at=study.now, error=text(reason))
+    return get(connection, study.id, number)
+
+
+def recover(connection: Connection, study_id: str, reason: str) -> list[TrialRecord]:
+    """Retries whatever a dead engine left running."""
+    running = sa.select(trials.c.number).where(trials.c.study_id == study_id, trials.c.state == "running")
+    out = []
+    for number in connection.scalars(running.order_by(trials.c.number)).all():
+        out.append(retry(connection, studies.lock(connection, study_id), number, None, reason))
+    return out
+
+
+def _locked(connection: Connection, study: Row, number: int) -> Row:
+    query = sa.select(trials.c.number, trials.c.state, trials.c.attempt, trials.c.error)
+    row = connection.execute(query.where(trials.c.study_id == study.id, trials.c.number == number)).one_or_none()
+    if row is None:
+        raise NotFound(f"The study {study.name} has no trial {number}.")
+    return row
+
+
+def _check_run(study: Row, trial: Row, attempt: int | None) -> None:
+    if trial.state != "running" or (attempt is not None and attempt != trial.attempt):
+        run = "" if attempt is None else f" of attempt {attempt}"
+        raise Conflict(
+            f"The result{run} comes too late: trial {trial.number} of {study.name} is {trial.state}"
+            f" (attempt {trial.attempt}). Nothing was changed."
+        )
+
+
+def _feasible(spec: Mapping[str, Any], values: Mapping[str, float]) -> bool:
+    limits = [OutcomeConstraint.parse(limit) for limit in spec.get("outcome_constraints", ())]
+    for name in [*(o["name"] for o in spec["objectives"]), *(limit.name for limit in limits)]:
+        if name not in values:
+            raise InvalidInput(f"values.{name}", "is missing: the study needs it.")
+    return all(limit.slack(values[limit.name]) >= 0 for limit in limits)
+
+
+def _change(
+    connection: Connection,
+    study: Row,
+    trial: Row,
+    state: TrialState,
+    study_values: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> None:
+    where = (trials.c.study_id == study.id, trials.c.number == trial.number)
+    connection.execute(trials.update().where(*where).values(state=state, **values))
+    before, after = _COUNTS[trial.state], _COUNTS[state]
+    moved = {before: study_table.c[before] - 1, after: study_table.c[after] + 1}
+    studies.update(connection, study.id, **moved, **(study_values or {}))
+
+
+def _save_log(connection: Connection, study_id: str, number: int, attempt: int, printed: str) -> None:
+    if not printed:
+        return
+    key = {"study_id": study_id, "number": number, "attempt": attempt}
+    connection.execute(trial_logs.delete().where(*(trial_logs.c[name] == value for name, value in key.items())))
+    connection.execute(trial_logs.insert().values(text=text(printed, LOG_LIMIT), **key))
