@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import objectives
-from engine.errors import InvalidInput, InvalidStudy, TunedeskError
+from engine.errors import InvalidInput, InvalidStudy, NotAllowed, TunedeskError
 from engine.space import SearchSpace
 from engine.space.outcomes import Objective, OutcomeConstraint
 from engine.space.serialise import space_from_dict
@@ -229,14 +230,21 @@ class _Reader:
         path: Any = self.data.get("objective")
         if path == "manual":
             return path
-        objectives.check_allowed(path)
+        try:
+            objectives.check_allowed(path)
+        except NotAllowed as error:
+            raise InvalidInput("objective", str(error)) from None
         self.entry = objectives.find(path)
         return path
 
     def space(self) -> SearchSpace:
         if "parameters" not in self.data and self.entry is not None:
             return self.entry.space
-        return SearchSpace.from_dict(self.data)
+        space = SearchSpace.from_dict(self.data)
+        if self.entry is not None:
+            for name in space.names:
+                self.attempt(functools.partial(self.entry.check_parameter, name))
+        return space
 
     def read_objectives(self) -> tuple[Objective, ...]:
         entries = self.data.get("objectives")

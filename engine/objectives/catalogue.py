@@ -90,6 +90,13 @@ class ObjectiveEntry:
     def slug(self) -> str:
         return self.path.rpartition(":")[2]
 
+    def check_parameter(self, name: str) -> None:
+        """Raises InvalidInput if the objective has no parameter of this name."""
+        if name not in self.space:
+            close = get_close_matches(name, self.space.names, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"It has {', '.join(self.space.names)}."
+            raise InvalidInput(f"parameters.{name}", f"is not a parameter of {self.slug}. {hint}")
+
 
 @functools.cache
 def catalogue() -> Mapping[str, ObjectiveEntry]:
@@ -120,10 +127,7 @@ def read_arguments(
     """
     space = entry.space
     for name in params:
-        if name not in space:
-            close = get_close_matches(name, space.names, 1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise InvalidInput(f"parameters.{name}", f"is not a parameter of {entry.slug}.{hint}")
+        entry.check_parameter(name)
     values: dict[str, Any] = {}
     for p in space:
         value = params.get(p.name, entry.defaults.get(p.name))
@@ -163,9 +167,7 @@ def check_allowed(path: str) -> None:
         raise InvalidInput("objective", f"{path!r} is unknown: an objective is written package.module:function.{hint}")
     if module.startswith("engine."):
         raise InvalidInput("objective", f"{path!r} is not in the catalogue.{hint}")
-    raise NotAllowed(
-        f"objective: {path!r} is not on the allow-list. Start engine and dashboard with --objectives {module}.{hint}"
-    )
+    raise NotAllowed(f"{path!r} is not on the allow-list. Start engine and dashboard with --objectives {module}.{hint}")
 
 
 def resolve(path: str) -> ObjectiveFunction:
