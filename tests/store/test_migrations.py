@@ -1,0 +1,135 @@
+"""Versions of a store: creation, agreement with the tables, up and down, copies, refusals."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from engine.errors import StoreError
+from engine.store import Store, backup, migrate, upgrade
+from engine.store.database import Database
+from engine.store.urls import parse
+from tests.support.postgres import PostgresServer
+from tests.support.studies import leased, make_study, run_trial
+
+
+def set_version(url: str, version: str) -> None:
+    database = Database(parse(url))
+    with database.write() as connection:
+        connection.execute(sa.text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = :v"), {"v": version})
+    database.close()
+
+
+def test_migrations_and_tables_agree(store: Store) -> None:
+    with store.snapshot() as connection:
+        assert migrate.differences(connection) == []
+
+
+def test_versions_are_those_of_the_scripts() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "engine.store:migrations")
+    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    assert tuple(script.revision for script in scripts)[::-1] == migrate.VERSIONS
+
+
+def test_down_to_nothing_and_up_again(store_url: str) -> None:
+    upgrade(store_url, "base")
+    with pytest.raises(StoreError, match="no store"):
+        Store.open(store_url)
+    upgrade(store_url)
+    with Store.open(store_url) as store:
+        make_study(store)
+        with store.snapshot() as connection:
+            assert migrate.differences(connection) == []
+
+
+def test_a_missing_store_is_made_only_on_demand(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "tunedesk.db"
+    with pytest.raises(StoreError, match=r"no store at .*tunedesk\.db"):
+        Store.open(path)
+    assert not path.parent.exists()
+    with Store.open(path, create=True) as store:
+        make_study(store)
+    with Store.open(f"sqlite:///{path}") as store:
+        assert store.list_studies()[1] == 1
+
+
+def test_an_older_store_asks_for_the_upgrade_and_is_copied_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tunedesk.db"
+    with Store.open(path, create=True) as store:
+        study_id, lease = leased(store)
+        run_trial(store, lease)
+    set_version(str(path), "0000")
+    monkeypatch.setattr(migrate, "VERSIONS", ("0000", *migrate.VERSIONS))
+    monkeypatch.setattr(migrate, "_run", lambda connection, target: set_versions(connection, target))
+    with pytest.raises(StoreError, match="older version .*tunedesk db upgrade"):
+        Store.open(path)
+    copy = upgrade(path)
+    assert copy is not None
+    assert copy.parent == path.parent
+    with Store.open(path) as store:
+        assert store.get_study(study_id).n_complete == 1
+    with sqlite3.connect(copy) as connection:  # the copy is whole and of the old version
+        assert connection.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchone() == ("0000",)
+        assert connection.execute("SELECT count(*) FROM trials").fetchone() == (1,)
+    assert upgrade(path) is None  # nothing to do, nothing copied
+    assert len(list(tmp_path.glob("*.backup"))) == 1
+
+
+def set_versions(connection: sa.Connection, target: str) -> None:
+    connection.execute(sa.text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = :v"), {"v": target})
+
+
+def test_a_newer_store_is_refused(store_url: str) -> None:
+    set_version(store_url, "9999")
+    with pytest.raises(StoreError, match="newer version of Tunedesk"):
+        Store.open(store_url, create=True, migrate=True)
+    with pytest.raises(StoreError, match="newer version of Tunedesk"):
+        upgrade(store_url)
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE studies (study_id INTEGER)")
+    url = postgres_server.database()
+    postgres_server.execute("CREATE TABLE studies (study_id INTEGER)", url.rpartition("/")[2])
+    for store_url in (str(path), url):
+        with pytest.raises(StoreError, match="another program"):
+            Store.open(store_url, create=True)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (1,)
+
+
+def test_many_processes_may_create_the_same_store(tmp_path: Path) -> None:
+    code = "import sys; from engine.store import Store; Store.open(sys.argv[1], create=True).close()"
+    path = str(tmp_path / "tunedesk.db")
+    started = [subprocess.Popen([sys.executable, "-c", code, path], stderr=subprocess.PIPE) for _ in range(3)]
+    for process in started:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+    Store.open(path).close()
+
+
+def test_backup_of_a_store_in_use(tmp_path: Path) -> None:
+    path, target = tmp_path / "tunedesk.db", tmp_path / "copy.db"
+    with Store.open(path, create=True) as store:
+        study_id, lease = leased(store)
+        run_trial(store, lease)
+        backup(path, target)
+        run_trial(store, lease)
+        with Store.open(target) as copy:
+            assert copy.get_study(study_id).n_complete == 1
+    with pytest.raises(StoreError, match="exists"):
+        backup(path, target)
+    assert not list(tmp_path.glob("*.partial"))
