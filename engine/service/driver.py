@@ -1,0 +1,268 @@
+"""Drives one leased study: commands, results, the next trials, its end. One short step at a time, never waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.errors import Conflict, SpaceExhausted, TunedeskError
+from engine.objectives.catalogue import allowed_modules
+from engine.optimizer import Suggestion
+from engine.service.executors import Executor
+from engine.service.recovery import add_pending, baseline, new_optimizer, teach
+from engine.service.task import Outcome, TrialTask
+from engine.store import Lease, Store
+from engine.store.records import CommandRecord, StudyRecord, StudyState, TrialRecord
+from engine.store.states import AFTER, ENDED, why_not
+from engine.study import MAX_TRIALS
+
+
+class UnusableObjective(TunedeskError):
+    """No trial of the study can be run on this engine; the message says why."""
+
+
+class StudyDriver:
+    """A study that this engine holds the lease of. The store is the truth; this follows it and moves it on.
+
+    ``tick`` and ``give_back`` may raise LeaseLost (the study is another engine's now), StoreUnavailable (the same call
+    may be made again, nothing is lost or done twice) and whatever else goes wrong (the study can't go on).
+    on_finish is called with the study after every step in which trials finished.
+    """
+
+    def __init__(
+        self, store: Store, lease: Lease, executor: Executor, on_finish: Callable[[StudyRecord], None]
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._executor = executor
+        self._on_finish = on_finish
+        study = store.get_study(lease.study_id)
+        self._spec = study.spec
+        self._state: StudyState = study.state
+        self._workers = study.spec.workers
+        self._started = time.monotonic() - (0.0 if study.started_at is None else study.now - study.started_at)
+        self._exhausted = ""
+        self._running: dict[int, TrialRecord] = {}  # what the executor has
+        self._outcomes: list[tuple[TrialTask, Outcome]] = []  # back from the executor, not in the store yet
+        self._forget()
+
+    def tick(self) -> bool:
+        """One step; False once the study needs no engine: it ended, or it is paused and nothing runs."""
+        self._harvest()
+        self._follow_store()
+        self._obey_commands()
+        if self._state == "queued":
+            self._move("running")
+        if self._state == "running":
+            self._ask()
+            self._submit()
+        if not self._running:
+            self._end_if_done()
+        return self._state not in ENDED and not (self._state == "paused" and not self._running)
+
+    def give_back(self) -> None:
+        """Writes what has come back, kills what runs and queues it again for the engine that comes next."""
+        self._harvest()
+        self._executor.close()
+        for number, trial in sorted(self._running.items()):
+            reason = "The engine was stopped while it ran."
+            self._store.retry_trial(self._lease, number, trial.attempt, reason, counts=False)
+            del self._running[number]
+        if self._state == "running":
+            self._move("queued")
+
+    def close(self) -> None:
+        """Kills what runs and writes nothing."""
+        self._executor.close()
+
+    # --- what is in the store ---------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        """Back to the beginning: the next look at the store rebuilds the optimizer from all of its trials."""
+        self._revision = -1
+        self._optimizer = new_optimizer(self._spec)
+        self._n_finished = 0
+        self._pending: dict[int, Suggestion] = {}  # trials in the store without a result
+        self._queued: dict[int, TrialRecord] = {}  # those of them that wait for a worker
+        self._new: list[Suggestion] = []  # asked for, not in the store yet
+        self._model: tuple[int, Mapping[str, Any], Sequence[Mapping[str, Any]]] | None = None  # likewise
+
+    def _follow_store(self) -> None:
+        """Takes in what came into the store: results, trials that people added, another budget."""
+        revision = self._store.revision(self._lease.study_id)
+        if revision == self._revision:
+            return
+        study = self._store.get_study(self._lease.study_id)
+        self._spec, self._state = study.spec, study.state
+        news = self._store.finished_trials(study.id, after=self._n_finished)
+        unfinished = {t.number: t for t in self._store.unfinished_trials(study.id)}
+        abandoned: list[TrialRecord] = []
+        if self._revision < 0 or self._pending.keys() - unfinished.keys() - {t.number for t in news}:
+            abandoned, _ = self._store.list_trials(study.id, states=["abandoned"], limit=MAX_TRIALS)
+        for trial in (*news, *abandoned):
+            if trial.state != "abandoned":
+                self._n_finished += 1
+            elif trial.number not in self._pending and self._revision >= 0:
+                continue
+            suggestion = self._pending.pop(trial.number, None) or add_pending(self._optimizer, trial)
+            teach(self._optimizer, suggestion, trial)
+            self._queued.pop(trial.number, None)
+            self._running.pop(trial.number, None)
+        for number, trial in unfinished.items():
+            if number not in self._pending:
+                self._pending[number] = add_pending(self._optimizer, trial)
+            if number not in self._running:
+                self._queued[number] = trial
+        if news:
+            self._on_finish(study)
+        self._revision = revision
+
+    def _obey_commands(self) -> None:
+        for command in self._store.take_commands(self._lease):
+            self._obey(command)
+
+    def _obey(self, command: CommandRecord) -> None:
+        reason = why_not(command.verb, self._state)
+        if reason is not None:
+            self._store.acknowledge(self._lease, command.id, accepted=False, note=f"Refused: {reason}.")
+            return
+        state = AFTER[command.verb][self._state]
+        if state == "queued":  # for the next free engine, which is this one
+            state = "running"
+        self._store.acknowledge(self._lease, command.id, state=state)
+        self._state = state
+        if command.verb == "cancel":
+            self._executor.kill()
+            self._running.clear()
+
+    # --- results ----------------------------------------------------------------------------------------
+
+    def _harvest(self) -> None:
+        """Writes what came back. What it means to the optimizer is read from the store, in its order."""
+        self._outcomes += self._executor.poll()
+        while self._outcomes:
+            task, outcome = self._outcomes[0]
+            if task.number in self._running:  # else it was abandoned meanwhile
+                self._write(task, outcome)
+                self._running.pop(task.number)
+            del self._outcomes[0]
+
+    def _write(self, task: TrialTask, outcome: Outcome) -> None:
+        store, lease, error, log = self._store, self._lease, outcome.error, outcome.log
+        if outcome.state == "unusable":
+            raise UnusableObjective(error)
+        try:
+            if outcome.state == "lost":
+                store.retry_trial(lease, task.number, task.attempt, error, log=log)
+            else:
+                store.finish_trial(
+                    lease, task.number, task.attempt, outcome.state, outcome.values, error=error, log=log
+                )
+        except Conflict:  # it has its result: a person decided, or it was written just before the connection broke
+            self._revision = min(self._revision, 0)
+
+    # --- new trials -------------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        """Fills the free workers with new trials, as far as the budget goes."""
+        under_way = len(self._pending) + len(self._new)
+        n = min(self._spec.workers, self._spec.budget_trials - self._n_finished) - under_way
+        if n > 0 and not self._exhausted and not self._out_of_time:
+            self._new = self._suggestions(n)
+            record = self._optimizer.model_record()
+            if record is not None:
+                self._model = self._n_finished, record, self._optimizer.candidates()
+        if self._model is not None:
+            self._store.save_model(self._lease, *self._model)
+            self._model = None
+        try:
+            while self._new:
+                self._add(self._new[0])
+                del self._new[0]
+        except Conflict:  # a person added a trial, or this one was written just before the connection broke
+            self._forget()
+
+    def _suggestions(self, n: int) -> list[Suggestion]:
+        out = []
+        if self._optimizer.number == 0 and (defaults := baseline(self._spec)) is not None:
+            out.append(self._optimizer.add_pending(0, defaults, "default", {"text": "The defaults of the objective."}))
+        try:
+            if n > len(out):
+                out += self._optimizer.ask(n - len(out))
+        except SpaceExhausted as error:
+            if n - len(out) > 1:
+                return out + self._suggestions(1)
+            self._exhausted = str(error)
+        return out
+
+    def _add(self, suggestion: Suggestion) -> None:
+        trial = self._store.add_trial(
+            self._lease,
+            suggestion.params,
+            origin=suggestion.origin,
+            reason=suggestion.reason,
+            number=suggestion.number,
+        )
+        self._pending[trial.number] = suggestion
+        self._queued[trial.number] = trial
+
+    def _submit(self) -> None:
+        if self._spec.manual:
+            return  # they wait for a report
+        if self._workers != self._spec.workers:
+            if self._running:
+                return  # the pool is made anew once it is empty
+            self._workers = self._spec.workers
+            self._executor.resize(self._workers)
+        for number in sorted(self._queued)[: max(0, self._workers - len(self._running))]:
+            trial = self._start(number)
+            del self._queued[number]
+            if trial.state == "running":
+                self._running[number] = trial
+                self._executor.submit(self._task(trial))
+
+    def _start(self, number: int) -> TrialRecord:
+        try:
+            return self._store.start_trial(self._lease, number)
+        except Conflict:  # abandoned by a person, or started just before the connection broke
+            return self._store.get_trial(self._lease.study_id, number)
+
+    def _task(self, trial: TrialRecord) -> TrialTask:
+        spec = self._spec
+        return TrialTask(
+            number=trial.number,
+            attempt=trial.attempt,
+            objective=spec.objective,
+            params=trial.params,
+            seed=int(np.random.SeedSequence([spec.seed, trial.number]).generate_state(1)[0]),
+            settings=dict(spec.settings),
+            objectives=tuple(o.name for o in spec.objectives),
+            limited=tuple(c.name for c in spec.outcome_constraints),
+            timeout=spec.trial_timeout,
+            allowed=tuple(allowed_modules()),
+        )
+
+    # --- its end ----------------------------------------------------------------------------------------
+
+    def _end_if_done(self) -> None:
+        if self._state == "stopping":
+            self._move("stopped")
+        elif self._state == "running" and (not self._pending or self._spec.manual):
+            if self._n_finished >= self._spec.budget_trials:
+                self._move("complete")
+            elif self._exhausted and not self._pending:
+                self._move("complete", self._exhausted)
+            elif self._out_of_time:
+                self._move("complete", f"The budget of {self._spec.budget_seconds:g} s is used up.")
+
+    def _move(self, state: StudyState, message: str = "") -> None:
+        self._store.set_state(self._lease, state, message)
+        self._state = state
+
+    @property
+    def _out_of_time(self) -> bool:
+        budget = self._spec.budget_seconds
+        return budget is not None and time.monotonic() - self._started >= budget
