@@ -15,8 +15,8 @@ from engine.store.tables import models
 from engine.store.values import dumps, lenient, plain
 
 MAX_MODELS = 256
-"""Models kept of a study. When there are more, every second one before the RECENT last is dropped: replay stays
-possible over the whole study, in steps that grow towards its beginning."""
+"""Models kept of a study. When there are more, those before the RECENT last are thinned out to an even spread, so that
+a replay covers the whole study however long it is."""
 RECENT = 64
 MAX_CANDIDATES = 20
 MAX_MODEL_BYTES = 1_000_000
@@ -71,8 +71,16 @@ def save(
 def _thin_out(connection: Connection, study_id: str) -> None:
     numbers = [n for n, _ in listed(connection, study_id)]
     if len(numbers) > MAX_MODELS:
-        dropped = numbers[:-RECENT][1::2]
+        dropped = sorted(set(numbers) - spread(numbers, (MAX_MODELS - RECENT) // 2, RECENT))
         connection.execute(models.delete().where(models.c.study_id == study_id, models.c.n_observations.in_(dropped)))
+
+
+def spread(numbers: Sequence[int], n: int, recent: int) -> set[int]:
+    """The last ``recent`` of ascending numbers, and at most n of the others, spread evenly from the first of them."""
+    old = numbers[:-recent]
+    step = (old[-1] - old[0]) / max(1, n - 1)
+    nearest = {min(old, key=lambda number: abs(number - (old[0] + i * step))) for i in range(n)}
+    return nearest | set(numbers[-recent:])
 
 
 def _record(row: Row) -> ModelRecord:

@@ -7,7 +7,7 @@ that a write costs the same however long the study is. Incumbents are marked on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +22,14 @@ MAX_BUCKETS = 1024
 CURVE_POINTS = 64
 """Most points of the best-so-far curve that is kept with a study for sparklines."""
 _COUNTS = ("n_complete", "n_failed", "n_infeasible")
-_KEPT = ("low_value", "low_number", "high_value", "high_number", "unmeasured_number")
+_MARKS: dict[str, TrialState] = {"failed_number": "failed", "infeasible_number": "infeasible"}
 
 
 @dataclass(frozen=True)
 class ProgressPoint:
-    """A trial in the progress picture. value: the first objective; None for a failed or infeasible trial.
+    """A finished trial in the progress picture. value: the first objective; None for a failed or infeasible trial.
 
-    n: finished trials that this point stands for, itself included, when others of its kind in its bucket were left
-    out (failures are shown by one mark a bucket).
+    n: how many trials of its kind this point stands for, itself included: those of its bucket.
     """
 
     number: int
@@ -38,35 +37,37 @@ class ProgressPoint:
     state: TrialState
     feasible: bool | None
     incumbent: bool
-    finished_at: float | None
     n: int = 1
 
 
 def points(connection: Connection, study_id: str, max_points: int = 2000) -> list[ProgressPoint]:
     """At most about ``max_points`` finished trials by number: all of a small study; of a large one the lowest and
-    highest value and one failure of each bucket, and every incumbent (the latest ones if even they are too many)."""
-    name = _objective(connection, study_id)
-    buckets = _buckets(connection, study_id, max(1, max_points // 2))
-    weights: dict[int, int] = {}
-    for bucket in buckets:
-        measured = {bucket["low_number"], bucket["high_number"]} - {None}
-        for number in measured:
-            weights[number] = max(1, bucket["n_complete"] // len(measured))
-        if bucket["unmeasured_number"] is not None:
-            weights[bucket["unmeasured_number"]] = bucket["n_failed"] + bucket["n_infeasible"]
-    incumbents = connection.scalars(
-        sa.select(trials.c.number)
-        .where(trials.c.study_id == study_id, trials.c.incumbent)
-        .order_by(trials.c.number.desc())
-        .limit(max_points)
-    )
-    for number in incumbents:
-        weights.setdefault(number, 1)
+    highest value of each bucket, every incumbent (the latest if even they are too many), and in addition one mark a
+    bucket for its failed trials and one for its infeasible ones."""
+    objective = _objective(connection, study_id)
+    found: dict[int, ProgressPoint] = {}
+    for bucket in _buckets(connection, study_id, max(1, max_points // 2)):
+        for mark, state in _MARKS.items():
+            if (number := bucket[mark]) is not None:
+                feasible = False if state == "infeasible" else None
+                found[number] = ProgressPoint(number, None, state, feasible, False, bucket[f"n_{state}"])
+        ends = {bucket[f"{end}_number"]: end for end in ("low", "high") if bucket[f"{end}_number"] is not None}
+        for number, end in ends.items():
+            n = max(1, bucket["n_complete"] // len(ends))
+            value, feasible = bucket[f"{end}_value"], bool(bucket[f"{end}_feasible"])
+            found[number] = ProgressPoint(number, value, "complete", feasible, False, n)
+    for number, value in _incumbents(connection, study_id, objective, max_points):
+        n = found[number].n if number in found else 1
+        found[number] = ProgressPoint(number, value, "complete", True, True, n)
+    return [found[number] for number in sorted(found)]
+
+
+def _incumbents(connection: Connection, study_id: str, objective: str, limit: int) -> Sequence[Row]:
     t, v = trials.c, trial_values.c
-    joined = trials.outerjoin(trial_values, sa.and_(v.study_id == t.study_id, v.number == t.number, v.name == name))
-    columns = sa.select(t.number, v.value, t.state, t.feasible, t.incumbent, t.finished_at).select_from(joined)
-    query = columns.where(t.study_id == study_id, t.number.in_(list(weights))).order_by(t.number)
-    return [ProgressPoint(**row._mapping, n=weights[row.number]) for row in connection.execute(query)]
+    values = sa.and_(v.study_id == t.study_id, v.number == t.number, v.name == objective)
+    query = sa.select(t.number, v.value).select_from(trials.join(trial_values, values))
+    latest = query.where(t.study_id == study_id, t.incumbent).order_by(t.number.desc()).limit(limit)
+    return connection.execute(latest).all()
 
 
 def extended(curve: Mapping[str, Any], n_finished: int, best: float | None) -> dict[str, Any]:
@@ -79,13 +80,21 @@ def extended(curve: Mapping[str, Any], n_finished: int, best: float | None) -> d
     return {"step": step, "points": values}
 
 
-def add(connection: Connection, study_id: str, width: int, number: int, state: TrialState, value: float | None) -> int:
+def add(
+    connection: Connection,
+    study_id: str,
+    width: int,
+    number: int,
+    state: TrialState,
+    value: float | None,
+    feasible: bool | None,
+) -> int:
     """Counts a finished trial in its bucket; the bucket width from now on."""
     while number // width >= MAX_BUCKETS:
         width = _double(connection, study_id, width)
     key = (progress_buckets.c.study_id == study_id, progress_buckets.c.bucket == number // width)
     row = connection.execute(sa.select(progress_buckets).where(*key)).one_or_none()
-    trial = single(number, state, value)
+    trial = single(number, state, value, feasible)
     if row is None:
         connection.execute(progress_buckets.insert().values(study_id=study_id, bucket=number // width, **trial))
     else:
@@ -93,34 +102,27 @@ def add(connection: Connection, study_id: str, width: int, number: int, state: T
     return width
 
 
-def single(number: int, state: TrialState, value: float | None) -> dict[str, Any]:
-    """The bucket of one finished trial."""
-    measured = value is not None
-    return {
-        "n_complete": int(state == "complete"),
-        "n_failed": int(state == "failed"),
-        "n_infeasible": int(state == "infeasible"),
-        "low_value": value,
-        "low_number": number if measured else None,
-        "high_value": value,
-        "high_number": number if measured else None,
-        "unmeasured_number": None if measured else number,
-    }
+def single(number: int, state: TrialState, value: float | None, feasible: bool | None) -> dict[str, Any]:
+    """The bucket of one finished trial. value: None unless it is complete."""
+    out: dict[str, Any] = {f"n_{kind}": int(kind == state) for kind in ("complete", "failed", "infeasible")}
+    out |= {mark: number if kind == state else None for mark, kind in _MARKS.items()}
+    for end in ("low", "high"):
+        measured = (number, value, feasible) if value is not None else (None, None, None)
+        out |= dict(zip((f"{end}_number", f"{end}_value", f"{end}_feasible"), measured))
+    return out
 
 
 def merged(buckets: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
     """One bucket for several."""
     buckets = list(buckets)
     out: dict[str, Any] = {name: sum(b[name] for b in buckets) for name in _COUNTS}
-    measured = [b for b in buckets if b["low_value"] is not None]
-    low = min(measured, key=lambda b: (b["low_value"], b["low_number"]), default=None)
-    high = max(measured, key=lambda b: (b["high_value"], -b["high_number"]), default=None)
-    unmeasured = [b["unmeasured_number"] for b in buckets if b["unmeasured_number"] is not None]
-    out |= dict.fromkeys(_KEPT)
-    if low is not None and high is not None:
-        out |= {name: low[name] for name in ("low_value", "low_number")}
-        out |= {name: high[name] for name in ("high_value", "high_number")}
-    out["unmeasured_number"] = min(unmeasured, default=None)
+    for mark in _MARKS:
+        out[mark] = min((b[mark] for b in buckets if b[mark] is not None), default=None)
+    measured = [b for b in buckets if b["low_number"] is not None]
+    low = min(measured, key=lambda b: (b["low_value"], b["low_number"]), default={})
+    high = min(measured, key=lambda b: (-b["high_value"], b["high_number"]), default={})
+    for end, chosen in (("low", low), ("high", high)):
+        out |= {name: chosen.get(name) for name in (f"{end}_number", f"{end}_value", f"{end}_feasible")}
     return out
 
 

@@ -130,11 +130,14 @@ progress_buckets = Table(
     Column("n_complete", Integer, nullable=False),
     Column("n_failed", Integer, nullable=False),
     Column("n_infeasible", Integer, nullable=False),
-    Column("low_value", Double),
+    Column("failed_number", Integer),  # the first of each kind: one mark a bucket
+    Column("infeasible_number", Integer),
     Column("low_number", Integer),
-    Column("high_value", Double),
+    Column("low_value", Double),
+    Column("low_feasible", Boolean),
     Column("high_number", Integer),
-    Column("unmeasured_number", Integer),  # the first failed or infeasible trial: one mark a bucket
+    Column("high_value", Double),
+    Column("high_feasible", Boolean),
     sqlite_with_rowid=False,
 )
 

@@ -246,7 +246,7 @@ def finish(
             "best_value": best_value,
             "best_number": number if better else study.best_number,
             "best_so_far": progress.extended(study.best_so_far, n_finished, best_value),
-            "bucket_width": progress.add(connection, study.id, study.bucket_width, number, state, value),
+            "bucket_width": progress.add(connection, study.id, study.bucket_width, number, state, value, feasible),
         },
         finished_at=study.now,
         finished_order=n_finished,

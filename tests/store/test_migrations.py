@@ -71,8 +71,8 @@ def test_an_older_store_asks_for_the_upgrade_and_is_copied_before_it(
         run_trial(store, lease)
     set_version(str(path), "0000")
     monkeypatch.setattr(migrate, "VERSIONS", ("0000", *migrate.VERSIONS))
-    monkeypatch.setattr(migrate, "_run", lambda connection, target: set_versions(connection, target))
-    with pytest.raises(StoreError, match="older version .*tunedesk db upgrade"):
+    monkeypatch.setattr(migrate, "_run", set_versions)
+    with pytest.raises(StoreError, match=r"older version .*tunedesk db upgrade"):
         Store.open(path)
     copy = upgrade(path)
     assert copy is not None

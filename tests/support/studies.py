@@ -60,7 +60,7 @@ def run_trial(
 def fill(store: Store, study_id: str, n: int, at: float = 1.7e9) -> None:
     """n finished trials written in bulk: every 10th failed, every 17th breaks the constraint, the rest improve slowly
     under a wave. Counts, incumbents, buckets and curve are as the write path would leave them."""
-    best, best_number, order = None, None, 0
+    best, best_number = None, None
     rows, values = [], []
     buckets: dict[int, list[dict[str, Any]]] = {}
     curve: dict[str, Any] = {"step": 1, "points": []}
@@ -73,12 +73,11 @@ def fill(store: Store, study_id: str, n: int, at: float = 1.7e9) -> None:
         better = not failed and feasible and (best is None or value > best)
         if better:
             best, best_number = value, number
-        order += 1
         rows.append(
             {
                 "study_id": study_id, "number": number, "state": "failed" if failed else "complete",
                 "feasible": None if failed else feasible, "incumbent": better, "attempt": 1,
-                "finished_order": order, "origin": "model", "created_at": at + number, "started_at": at + number,
+                "finished_order": number + 1, "origin": "model", "created_at": at + number, "started_at": at + number,
                 "finished_at": at + number + 1, "error": "diverged" if failed else "",
                 "params": {f"p{i}": (number * (i + 1) % 997) / 997 for i in range(6)},
                 "reason": {"acquisition": -number / n, "mean": value, "std": 0.1, "text": "largest improvement"},
@@ -90,9 +89,9 @@ def fill(store: Store, study_id: str, n: int, at: float = 1.7e9) -> None:
                 {"study_id": study_id, "number": number, "name": "drawdown", "value": 0.1 if feasible else 0.5},
             ]
         state: TrialState = "failed" if failed else "complete"
-        single = progress.single(number, state, None if failed else value)
+        single = progress.single(number, state, *((None, None) if failed else (value, feasible)))
         buckets.setdefault(number // width, []).append(single)
-        curve = progress.extended(curve, order, best)
+        curve = progress.extended(curve, number + 1, best)
     with store.transaction(durable=False) as connection:
         insert_many(connection, tables.trials, rows)
         insert_many(connection, tables.trial_values, values)
@@ -111,7 +110,7 @@ def fill(store: Store, study_id: str, n: int, at: float = 1.7e9) -> None:
                 bucket_width=width,
                 best_so_far=curve,
                 revision=tables.studies.c.revision + 3 * n,
-            )  # fmt: skip
+            )
         )
 
 

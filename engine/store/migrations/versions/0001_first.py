@@ -141,11 +141,14 @@ def upgrade() -> None:
         sa.Column("n_complete", sa.Integer(), nullable=False),
         sa.Column("n_failed", sa.Integer(), nullable=False),
         sa.Column("n_infeasible", sa.Integer(), nullable=False),
-        sa.Column("low_value", sa.Double(), nullable=True),
+        sa.Column("failed_number", sa.Integer(), nullable=True),
+        sa.Column("infeasible_number", sa.Integer(), nullable=True),
         sa.Column("low_number", sa.Integer(), nullable=True),
-        sa.Column("high_value", sa.Double(), nullable=True),
+        sa.Column("low_value", sa.Double(), nullable=True),
+        sa.Column("low_feasible", sa.Boolean(), nullable=True),
         sa.Column("high_number", sa.Integer(), nullable=True),
-        sa.Column("unmeasured_number", sa.Integer(), nullable=True),
+        sa.Column("high_value", sa.Double(), nullable=True),
+        sa.Column("high_feasible", sa.Boolean(), nullable=True),
         sa.ForeignKeyConstraint(
             ["study_id"], ["studies.id"], name=op.f("fk_progress_buckets_study_id_studies"), ondelete="CASCADE"
         ),
