@@ -1,0 +1,147 @@
+"""From the history to a Surrogate: by fitting, or from a record without fitting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InvalidInput
+from engine.optimizer.domains import columns_of
+from engine.optimizer.history import STATES, History
+from engine.optimizer.models import Fitter, OutcomeModel
+from engine.optimizer.options import Options
+from engine.optimizer.surrogate import SUCCESS, TARGET, Surrogate
+from engine.space import Objective, OutcomeConstraint, SearchSpace
+from engine.surrogate.priors import Prior
+from engine.surrogate.threads import one_blas_thread
+from engine.surrogate.warps import Identity, Output, Standardise
+
+RECORD_VERSION = 1
+_KERNEL = "matern52"
+_AS_IS = Output(Standardise(1.0, 0.0, 1.0), Identity(), Standardise(1.0, 0.0, 1.0))
+# Labels of success are clear: little noise, and lengthscales that let a crash speak for its neighbourhood only.
+_SUCCESS_PRIOR = Prior(noise=1e-2, noise_sd=0.5)
+_AUGMENTATION = 0.05  # of the Tchebycheff scalarisation: keeps weakly dominated points off the optimum
+_SCALAR_WEIGHT_FLOOR = 1e-3
+
+
+class Modeller:
+    """Fits all outcomes of one study, remembering what warm starts need."""
+
+    def __init__(self, space: SearchSpace, options: Options) -> None:
+        self.columns = columns_of(space)
+        auto = options.transform == "auto"
+        self._transforms: tuple[str, ...] = ("identity", "yeo-johnson") if auto else (options.transform,)
+        self._fitters: dict[str, Fitter] = {}
+
+    def fit(self, history: History) -> list[OutcomeModel]:
+        """Models of objectives and outcome constraints (where a trial completed), and of success (where one didn't)."""
+        models: list[OutcomeModel] = []
+        X, complete = history.X, history.complete
+        with one_blas_thread():
+            if len(complete):
+                for name in history.names:
+                    objective = next((o for o in history.objectives if o.name == name), None)
+                    sign = objective.sign if objective else 1.0
+                    first = name == history.objectives[0].name
+                    given = history.given_variances() if first else None
+                    output, posterior = self._fitter(name).fit(X[complete], sign * history.outcome(name), given)
+                    role = "objective" if objective else "constraint"
+                    models.append(OutcomeModel(name, role, sign, output, posterior))
+            if history.some_failed:
+                fitter = self._fitter(SUCCESS, _SUCCESS_PRIOR, ("none",))
+                posterior = fitter.fit_labels(X, -success_labels(history))
+                models.append(OutcomeModel(SUCCESS, "success", -1.0, _AS_IS, posterior))
+        return models
+
+    def fit_target(self, history: History, models: Sequence[OutcomeModel], weights: np.ndarray) -> OutcomeModel:
+        """The model of the objectives rolled into one with these weights."""
+        y = scalarise(history, weights)
+        with one_blas_thread():
+            fitter = Fitter(self.columns, ("identity",), _KERNEL, Prior())
+            output, posterior = fitter.fit_once(
+                history.X[history.complete], y, [m.posterior.theta for m in models if m.role == "objective"]
+            )
+        return OutcomeModel(TARGET, "target", 1.0, output, posterior)
+
+    def _fitter(self, name: str, prior: Prior | None = None, transforms: tuple[str, ...] | None = None) -> Fitter:
+        if name not in self._fitters:
+            self._fitters[name] = Fitter(self.columns, transforms or self._transforms, _KERNEL, prior or Prior())
+        return self._fitters[name]
+
+
+def success_labels(history: History) -> np.ndarray:
+    """(n,) +1 where a trial completed, -1 where it failed or was infeasible."""
+    return np.array([1.0 if s == "complete" else -1.0 for s in history.states])
+
+
+def scalarise(history: History, weights: np.ndarray) -> np.ndarray:
+    """Augmented Tchebycheff (Knowles 2006) of the objectives, each scaled to [0, 1] over complete trials: (n,)."""
+    columns = []
+    for o in history.objectives:
+        y = o.sign * history.outcome(o.name)
+        unit = np.abs(y).max() or 1.0
+        y = y / unit
+        span = np.ptp(y)
+        columns.append((y - y.min()) / span if span > 0 else np.zeros_like(y))
+    weighted = np.stack(columns, axis=1) * weights
+    return weighted.max(1) + _AUGMENTATION * weighted.sum(1)
+
+
+def draw_weights(m: int, rng: np.random.Generator) -> np.ndarray:
+    """Uniform on the simplex, none quite zero."""
+    weights = np.maximum(rng.dirichlet(np.ones(m)), _SCALAR_WEIGHT_FLOOR)
+    return weights / weights.sum()
+
+
+def make_record(history: History, models: Sequence[OutcomeModel], weights: np.ndarray | None) -> dict[str, Any]:
+    """JSON-able: everything that ``rebuild`` needs beside the finished trials."""
+    variances = history.given_variances()
+    return {
+        "version": RECORD_VERSION,
+        "observations": len(history),
+        "models": [m.to_dict() for m in models],
+        "weights": None if weights is None else weights.tolist(),
+        "variances": None if variances is None else variances.tolist(),
+    }
+
+
+def rebuild(
+    space: SearchSpace,
+    objectives: Sequence[Objective],
+    outcome_constraints: Sequence[OutcomeConstraint],
+    finished: Sequence[tuple[Mapping[str, Any], Mapping[str, float] | None, str]],
+    record: Mapping[str, Any],
+    pending: Sequence[Mapping[str, Any]] = (),
+) -> Surrogate:
+    """The surrogate as it stood when ``record`` was written, bit for bit, without fitting.
+
+    finished: (params, values, state) in finished order; those beyond the record's observations are left out.
+    Raises InvalidInput if the record is of another version or of more trials than there are.
+    """
+    if record.get("version") != RECORD_VERSION:
+        raise InvalidInput("record", f"is of version {record.get('version')!r}, this engine reads {RECORD_VERSION}.")
+    n = record["observations"]
+    if n > len(finished):
+        raise InvalidInput("record", f"stands on {n} finished trials, but there are {len(finished)}.")
+    history = History(space, objectives, outcome_constraints)
+    for number, (params, values, state) in enumerate(finished[:n]):
+        if state not in STATES:
+            raise InvalidInput("state", f"{state!r} is not one of {', '.join(STATES)}.")
+        history.add(dict(params), state, values, number)
+    variances = None if record["variances"] is None else np.array(record["variances"])
+    columns = columns_of(space)
+    models = []
+    with one_blas_thread():
+        for entry in record["models"]:
+            first = entry["name"] == history.objectives[0].name
+            if entry["role"] == "success":
+                X, y = history.X, success_labels(history)
+            else:
+                X = history.X[history.complete]
+                y = (scalarise(history, np.array(record["weights"])) if entry["role"] == "target"
+                     else history.outcome(entry["name"]))  # fmt: skip
+            models.append(OutcomeModel.from_dict(entry, X, y, columns, variances if first else None))
+        return Surrogate(history, models, space.encode(list(pending)).reshape(-1, len(space)))
