@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from engine.errors import InvalidInput, NotAllowed
 from engine.objectives.context import Context
-from engine.space import Categorical, Int, SearchSpace
+from engine.space import Categorical, Int, Parameter, SearchSpace
 from engine.space.outcomes import Objective
 
 ObjectiveFunction = Callable[..., Any]
@@ -85,6 +85,8 @@ class ObjectiveEntry:
     settings: tuple[Setting, ...] = ()
     outcomes: Mapping[str, str] = field(default_factory=dict)
     """Every value that the objective returns -> what it means, with its unit."""
+    further: Mapping[str, Parameter] = field(default_factory=dict)
+    """Parameters beyond the space that a study may tune, by name; the objective leaves them alone if it doesn't."""
 
     @property
     def slug(self) -> str:
@@ -92,8 +94,8 @@ class ObjectiveEntry:
 
     def check_parameter(self, name: str) -> None:
         """Raises InvalidInput if the objective has no parameter of this name."""
-        if name not in self.space:
-            close = get_close_matches(name, self.space.names, 1)
+        if name not in self.space and name not in self.further:
+            close = get_close_matches(name, [*self.space.names, *self.further], 1)
             hint = f"Did you mean {close[0]}?" if close else f"It has {', '.join(self.space.names)}."
             raise InvalidInput(f"parameters.{name}", f"is not a parameter of {self.slug}. {hint}")
 
@@ -129,7 +131,8 @@ def read_arguments(
     for name in params:
         entry.check_parameter(name)
     values: dict[str, Any] = {}
-    for p in space:
+    further = [p for name, p in entry.further.items() if name in params and name not in space]
+    for p in (*space, *further):
         value = params.get(p.name, entry.defaults.get(p.name))
         if value is None and p.when and p.name not in params:
             continue

@@ -135,6 +135,7 @@ def load_series(name: str) -> Series:
         factor = values["adj_close"] / values["close"]
         for key in ("open", "high", "low", "close"):
             values[key] = values[key] * factor
+        values["volume"] = values["volume"] / factor  # price times volume stays the traded value
     dates = columns["time" if "time" in columns else "date"][rows].astype("datetime64[s]")
     close = values.get(entry.column)
     assert close is not None

@@ -163,7 +163,7 @@ def test_a_fast_average_that_is_not_faster_is_infeasible():
 
 
 def test_a_look_back_beyond_the_warm_up_says_which_setting_to_raise():
-    with pytest.raises(InvalidInput, match="raise it to that") as error:
+    with pytest.raises(InvalidInput, match="looks back 400 bars: raise it") as error:
         evaluate(ENTRY.defaults | {"slow": 400})
     assert error.value.field == "settings.warm_up"
     assert "sharpe" in evaluate(ENTRY.defaults | {"slow": 400}, warm_up=400)

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import InvalidInput
-from engine.objectives.catalogue import ObjectiveEntry, Setting, read_arguments
+from engine.objectives.catalogue import ObjectiveEntry, read_arguments
 from engine.objectives.context import Context, Infeasible
 from engine.objectives.data import LONG_DAILY, load_series
-from engine.objectives.strategy import backtest
+from engine.objectives.strategy import backtest, report
 from engine.space import Categorical, Float, Int, Objective, SearchSpace
 
 _LONGEST = 300
@@ -48,35 +47,8 @@ MOVING_AVERAGE_CROSS = ObjectiveEntry(
         "volatility_lookback": 60,
         "direction": "long_only",
     },
-    settings=(
-        Setting("market", "wti", "The series it trades.", choices=LONG_DAILY),
-        Setting("cost_bps", 5.0, "Cost of a trade in basis points of its size.", low=0, high=1000),
-        Setting("out_of_sample", 0.3, "Share of the bars at the end that is held out.", low=0, high=0.9),
-        Setting("max_leverage", 2.0, "Largest position as a multiple of the capital.", low=0.01, high=20),
-        Setting("min_trades", 5, "A point with fewer in-sample entries is infeasible.", low=1, high=100_000),
-        Setting(
-            "warm_up",
-            _LONGEST,
-            "Bars before the first decision, the same for every trial: at least the longest look-back of the space.",
-            low=2,
-            high=100_000,
-        ),
-    ),
-    outcomes={
-        "sharpe": "In-sample Sharpe ratio a year after costs, risk-free rate 0",
-        "annual_return": "In-sample compound return a year after costs, as a share (0.1 = 10 %)",
-        "annual_volatility": "In-sample volatility a year, as a share",
-        "max_drawdown": "In-sample largest fall from a peak of the equity, as a positive share",
-        "turnover": "In-sample traded share of the capital a year, purchases and sales",
-        "trades": "In-sample entries",
-        "exposure": "In-sample share of bars with a position",
-        "sharpe_out_of_sample": "Sharpe ratio a year on the held-out bars",
-        "annual_return_out_of_sample": "Compound return a year on the held-out bars, as a share",
-        "max_drawdown_out_of_sample": "Largest fall from a peak on the held-out bars, as a positive share",
-        "buy_hold_sharpe": "In-sample Sharpe ratio a year of holding the market, without costs",
-        "buy_hold_max_drawdown": "In-sample largest fall of holding the market, as a positive share",
-        "buy_hold_sharpe_out_of_sample": "Sharpe ratio a year of holding the market on the held-out bars",
-    },
+    settings=report.common_settings(LONG_DAILY, "wti", warm_up=_LONGEST),
+    outcomes=report.OUTCOMES,
 )
 
 
@@ -119,25 +91,11 @@ def _target(data: _Prepared, params: Mapping[str, Any], warm_up: int, max_levera
         signal = np.maximum(signal, 0.0)
     signal = np.concatenate([np.zeros(warm_up), signal])
     signal = backtest.stop_out(signal, data.order, params["stop_loss"])
-    variance = backtest.rolling_mean(data.square_sums, params["volatility_lookback"])[warm_up:] * data.bars_per_year
-    # A window without any movement would ask for infinite size: the leverage limit is what it gets.
-    floor = (params["target_volatility"] / max_leverage) ** 2
-    signal[warm_up:] *= params["target_volatility"] / np.sqrt(np.maximum(variance, floor))
+    size = report.volatility_size(
+        data.square_sums, params["volatility_lookback"], params["target_volatility"], data.bars_per_year, max_leverage
+    )
+    signal[warm_up:] *= size[warm_up:]
     return signal
-
-
-def _check(params: Mapping[str, Any], settings: Mapping[str, Any], n_bars: int) -> None:
-    if params["fast"] >= params["slow"]:
-        raise Infeasible(f"fast ({params['fast']}) must be below slow ({params['slow']}).")
-    longest = max(params["slow"], params["volatility_lookback"])
-    if longest > settings["warm_up"]:
-        raise InvalidInput(
-            "settings.warm_up", f"is {settings['warm_up']}, but a trial looks back {longest} bars: raise it to that."
-        )
-    if n_bars < settings["warm_up"] + 252:
-        raise InvalidInput(
-            "settings.warm_up", f"leaves less than 252 of the {n_bars} bars of {settings['market']}: lower it."
-        )
 
 
 def moving_average_cross(params: Mapping[str, Any], context: Context | None = None) -> dict[str, float]:
@@ -146,35 +104,10 @@ def moving_average_cross(params: Mapping[str, Any], context: Context | None = No
     Parameters that are absent take their default. Raises Infeasible if it trades too rarely or loses everything.
     """
     params, settings = read_arguments(MOVING_AVERAGE_CROSS, params, context)
+    if params["fast"] >= params["slow"]:
+        raise Infeasible(f"fast ({params['fast']}) must be below slow ({params['slow']}).")
     data = _prepare(settings["market"])
-    return _evaluate(data, params, settings)
-
-
-def _evaluate(data: _Prepared, params: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:
-    n = len(data.close)
-    _check(params, settings, n)
+    windows = report.windows(len(data.close), max(params["slow"], params["volatility_lookback"]), settings)
     target = _target(data, params, settings["warm_up"], settings["max_leverage"])
-    held = backtest.held_positions(target)
-    net = backtest.net_returns(held, data.returns, settings["cost_bps"])
-    windows = backtest.Windows.of(n, settings["warm_up"], settings["out_of_sample"])
-
-    inside = held[windows.in_sample]
-    trades = backtest.count_trades(inside)
-    if trades < settings["min_trades"]:
-        raise Infeasible(f"Only {trades} in-sample trades; the study asks for at least {settings['min_trades']}.")
-    years = len(inside) / data.bars_per_year
-    hold = backtest.performance(data.returns[windows.in_sample], data.bars_per_year)
-    out = backtest.performance(net[windows.in_sample], data.bars_per_year) | {
-        "turnover": float(np.abs(np.diff(inside, prepend=0.0)).sum()) / years,
-        "trades": float(trades),
-        "exposure": float(np.count_nonzero(inside)) / len(inside),
-        "buy_hold_sharpe": hold["sharpe"],
-        "buy_hold_max_drawdown": hold["max_drawdown"],
-    }
-    if windows.held_out:
-        later = backtest.performance(net[windows.out_of_sample], data.bars_per_year)
-        for name in ("sharpe", "annual_return", "max_drawdown"):
-            out[f"{name}_out_of_sample"] = later[name]
-        hold = backtest.performance(data.returns[windows.out_of_sample], data.bars_per_year)
-        out["buy_hold_sharpe_out_of_sample"] = hold["sharpe"]
+    out, _ = report.outcomes(target, data.returns, data.bars_per_year, windows, settings)
     return out
