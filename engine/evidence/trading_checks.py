@@ -144,12 +144,15 @@ def costs(gate: Gate, break_even: float | None, assumed: float | None, stressed:
     title = "Costs"
     if break_even is None or assumed is None:
         return missing("costs", title, gate, "Give the positions, the returns before costs and the assumed cost.")
+    if break_even <= 0.0:
+        sentence = f"{title}: it loses before any cost is taken, {-break_even:.1f} bps of the traded value."
+        return graded("costs", title, gate, 0.0, sentence, status="red")
     after = "" if stressed is None else f" At twice the assumed cost the Sharpe ratio is {stressed:.2f}."
     if assumed == 0.0:
         sentence = (
             f"{title}: no cost was assumed; the profit would be gone at {break_even:.1f} bps of the traded value."
         )
-        return graded("costs", title, gate, 0.0, sentence, status="red" if break_even <= 0 else "amber")
+        return graded("costs", title, gate, 0.0, sentence, status="amber")
     sentence = (
         f"{title}: the profit is gone at {break_even:.1f} bps of the traded value, {break_even / assumed:.1f} times "
         f"the "

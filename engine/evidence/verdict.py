@@ -159,7 +159,7 @@ def judge(checks: Sequence[Check]) -> Verdict:
         return Verdict("no", f"No. {len(red)} of {len(made)} checks fail: {', '.join(red)}.{rest}", tuple(checks))
     if doubts:
         return Verdict("not yet", f"Not yet. No check fails, but {'; '.join(doubts)}.", tuple(checks))
-    return Verdict("yes", f"Yes. All {len(made)} checks pass.", tuple(checks))
+    return Verdict("yes", f"Yes. Every check passes ({len(made)} of {len(made)}).", tuple(checks))
 
 
 def plain(value: Any) -> Any:
