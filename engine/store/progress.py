@@ -25,7 +25,7 @@ _COUNTS = ("n_complete", "n_failed", "n_infeasible")
 _MARKS: dict[str, TrialState] = {"failed_number": "failed", "infeasible_number": "infeasible"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ProgressPoint:
     """A finished trial in the progress picture. value: the first objective; None for a failed or infeasible trial.
 
@@ -115,6 +115,8 @@ def single(number: int, state: TrialState, value: float | None, feasible: bool |
 def merged(buckets: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
     """One bucket for several."""
     buckets = list(buckets)
+    if len(buckets) == 1:
+        return {name: value for name, value in buckets[0].items() if name not in ("study_id", "bucket")}
     out: dict[str, Any] = {name: sum(b[name] for b in buckets) for name in _COUNTS}
     for mark in _MARKS:
         out[mark] = min((b[mark] for b in buckets if b[mark] is not None), default=None)

@@ -115,8 +115,18 @@ def fill(store: Store, study_id: str, n: int, at: float = 1.7e9) -> None:
 
 
 def insert_many(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    for start in range(0, len(rows), 5000):
-        connection.execute(table.insert(), rows[start : start + 5000])
+    """Rows that all have the same keys; by COPY on PostgreSQL, which is many times quicker there."""
+    if connection.dialect.name == "sqlite" or not rows:
+        connection.execute(table.insert(), rows)
+        return
+    names = list(rows[0])
+    wrap = [json.dumps if isinstance(table.c[name].type, sa.JSON) else (lambda value: value) for name in names]
+    with (
+        connection.connection.cursor() as cursor,
+        cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy,  # type: ignore[attr-defined]
+    ):
+        for row in rows:
+            copy.write_row([w(row[name]) for w, name in zip(wrap, names)])
 
 
 def copy_study(store: Store, study_id: str, n: int) -> None:
