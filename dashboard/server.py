@@ -89,7 +89,8 @@ def explain_error(error: Exception) -> bool:
         st.error(plain(str(error)), icon=":material/error:")
         return True
     number = secrets.token_hex(4)
-    logging.getLogger("tunedesk.dashboard").error("page error %s", number, exc_info=error)
+    # Streamlit has just logged the traceback; this line is what the number leads to.
+    logging.getLogger("tunedesk.dashboard").error("page error %s is the %s above", number, type(error).__name__)
     st.error(
         f"This page met an error that it can't explain. The server's log has the details under {number}.",
         title="Something went wrong",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.components.text import ago, count
 from engine.store.records import EngineRecord, StudyRecord, StudyState, Verb
+from engine.store.states import ENDED
 
 Colour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "primary"]
 START_ENGINE = "No engine is running: start one with `tunedesk engine`."
@@ -17,23 +18,30 @@ START_ENGINE = "No engine is running: start one with `tunedesk engine`."
 
 @dataclass(frozen=True)
 class StateLook:
-    """meaning: what the state says, for a tooltip."""
+    """meaning: what the state says, for a tooltip. light, dark: the fill behind the word in tables."""
 
     icon: str
     colour: Colour
-    hue: str
+    light: str
+    dark: str
     meaning: str
 
 
 STATES: dict[StudyState, StateLook] = {
-    "queued": StateLook(":material/schedule:", "gray", "#6F7A85", "Waits for an engine."),
-    "running": StateLook(":material/play_circle:", "primary", "#0B6E7A", "An engine proposes and runs trials."),
-    "paused": StateLook(":material/pause_circle:", "orange", "#B4610B", "Nothing new starts until it is resumed."),
-    "stopping": StateLook(":material/stop_circle:", "orange", "#B4610B", "Ends after what runs."),
-    "complete": StateLook(":material/check_circle:", "green", "#2F7D4F", "The budget is used up."),
-    "stopped": StateLook(":material/stop_circle:", "gray", "#6F7A85", "Ended by a person before its budget was used."),
-    "cancelled": StateLook(":material/cancel:", "gray", "#6F7A85", "Ended by a person; what ran was killed."),
-    "failed": StateLook(":material/error:", "red", "#B3382C", "Can't go on; its message says why."),
+    "queued": StateLook(":material/schedule:", "gray", "#E3E6E8", "#2F3A44", "Waits for an engine."),
+    "running": StateLook(":material/play_circle:", "blue", "#CFE6E8", "#174A52", "An engine proposes and runs trials."),
+    "paused": StateLook(
+        ":material/pause_circle:", "orange", "#F6E0C6", "#573711", "Nothing new starts until it is resumed."
+    ),
+    "stopping": StateLook(":material/stop_circle:", "orange", "#F6E0C6", "#573711", "Ends after what runs."),
+    "complete": StateLook(":material/check_circle:", "green", "#D3E8DA", "#1E4A30", "The budget is used up."),
+    "stopped": StateLook(
+        ":material/stop_circle:", "gray", "#E3E6E8", "#2F3A44", "Ended by a person before its budget was used."
+    ),
+    "cancelled": StateLook(
+        ":material/cancel:", "gray", "#E3E6E8", "#2F3A44", "Ended by a person; what ran was killed."
+    ),
+    "failed": StateLook(":material/error:", "red", "#F4D5D0", "#5A2620", "Can't go on; its message says why."),
 }
 
 VERB_ICONS: dict[Verb, str] = {
@@ -52,28 +60,29 @@ def badge(state: StudyState) -> None:
 
 @dataclass(frozen=True)
 class Pulse:
-    """What is known of the engine that drives a study. trouble: somebody has to look at it."""
+    """What is known of the engine that drives a study. trouble: somebody has to look at it. short: for a table."""
 
     text: str
     trouble: bool = False
+    short: str = "–"
 
 
 def pulse(study: StudyRecord, engines: Sequence[EngineRecord]) -> Pulse:
     """The heartbeat in words: ``Engine last seen 2 s ago``. A silent engine is stale, which isn't failed."""
-    if study.state in ("complete", "stopped", "cancelled", "failed"):
+    if study.state in ENDED:
         return Pulse("")
     if study.engine_id is not None and study.engine_seen_at is not None:
         seen = ago(study.now - study.engine_seen_at)
         holder = next((engine for engine in engines if engine.id == study.engine_id), None)
         if holder is None or holder.stale:
-            return Pulse(f"Engine stale, last seen {seen}: another one takes over if it stays silent", True)
-        return Pulse(f"Engine last seen {seen}")
-    alive = sum(not engine.stale for engine in engines)
-    if not alive:
-        return Pulse(START_ENGINE, True)
+            text = f"Engine stale, last seen {seen}: another one takes over if it stays silent"
+            return Pulse(text, True, f"stale, {seen}")
+        return Pulse(f"Engine last seen {seen}", short=f"seen {seen}")
+    if not any(not engine.stale for engine in engines):
+        return Pulse(START_ENGINE, True, "none runs")
     if study.state == "paused":
         return Pulse("No engine holds it while it is paused")
-    return Pulse(f"Waits for one of {count(alive, 'engine')}")
+    return Pulse("Waits for an engine that has room", short="waits")
 
 
 def engines_line(engines: Sequence[EngineRecord], now: float | None) -> Pulse:

@@ -76,8 +76,7 @@ def _body(study_id: str, live: Callable[[StudyRecord], None] | None) -> None:
             mark = ":orange[:material/heart_broken:] " if heartbeat.trouble else ":material/favorite: "
             facts.append(mark + heartbeat.text)
         st.caption("  ·  ".join(facts))
-    done = min(1.0, study.n_finished / study.spec.budget_trials)
-    st.progress(done, help=f"{study.n_finished:,} of {study.spec.budget_trials:,} trials are finished.")
+    st.progress(min(1.0, study.n_finished / study.spec.budget_trials))
     if study.message:
         show_message = st.error if study.state == "failed" else st.info
         show_message(plain(study.message))

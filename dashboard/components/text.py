@@ -10,11 +10,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@^=\"'])")
+_LIVE = re.compile(
+    r"(?<=https:)(?=//)|(?<=http:)(?=//)|(?<=www)(?=\.)|(?=@)|(?<=:)(?=[\w+-]+(?:/\w+)?:)", re.IGNORECASE
+)
+_JOINER = "\u2060"
+"""Invisible. Addresses and :shortcodes: come alive in the browser even when each of their signs is escaped."""
 
 
 def plain(text: object) -> str:
     """Text of a user for a place that reads Markdown: shown as it is, with no link, image, colour or HTML in it."""
-    return _MARKUP.sub(r"\\\1", str(text)).replace("\n", "  \n")
+    return _MARKUP.sub(r"\\\1", _LIVE.sub(_JOINER, str(text))).replace("\n", "  \n")
 
 
 def number(value: float | None, digits: int = 4) -> str:
