@@ -37,7 +37,9 @@ class Fronts:
     def of(cls, fronts: Sequence[Boxes]) -> Fronts:
         m = fronts[0].lower.shape[1]
         size = max(len(front) for front in fronts)
-        edges, low, high = [], [], []
+        edges: list[np.ndarray] = []
+        low: list[np.ndarray] = []
+        high: list[np.ndarray] = []
         for j in range(m):
             rows = [
                 np.unique(np.concatenate([f.lower[:, j][np.isfinite(f.lower[:, j])], f.upper[:, j]])) for f in fronts

@@ -134,7 +134,7 @@ def predictive_entropy_search(
     left = np.maximum(x_variance - explained * cut, _FLOOR * x_variance) + column
     value = 0.5 * np.log(variance + noise) - 0.5 * np.log(left).mean(axis=1)
 
-    def rate(d_mean: Array, d_variance: Array, d_covariance: Array) -> Array:
+    def rate(d_mean: Array, d_variance: Array, d_covariance: Array) -> np.ndarray:
         """d left, from what an input does to x_mean, to x_variance and to the covariance of f(x) and f(x_s)."""
         d_own = d_variance - d_covariance
         d_difference = d_own - d_covariance

@@ -39,8 +39,8 @@ class Features:
         profile.
         """
         factors = _factors(kernel, theta, features, count, rng)
-        stack = [np.stack([factor[i] for factor in factors]) for i in range(4)]
-        return cls(*stack, tuple(int(factor[4]) for factor in factors))
+        frequency, phase, level, amplitude, gate = zip(*factors)
+        return cls(np.stack(frequency), np.stack(phase), np.stack(level), np.stack(amplitude), gate)
 
     def value(self, points: Points) -> np.ndarray:
         """(n, Q)"""

@@ -122,11 +122,11 @@ def test_random_features_reproduce_the_kernel(kernel):
 @pytest.mark.parametrize("kernel", ["matern52", "rbf+additive"])
 def test_paths_have_the_posterior_moments(kernel):
     p, X = posterior(kernel, scale=0.8), rows(6, 2)
-    paths = np.array([Path(p, np.random.default_rng([7, i]), count=256).draw(X) for i in range(1500)])
+    paths = np.array([Path(p, np.random.default_rng([7, i]), count=256).draw(X) for i in range(600)])
     mean, std = p.predict(X)
-    error = std / np.sqrt(1500)
+    error = std / np.sqrt(600)
     assert (np.abs(paths.mean(0) - mean) < 4.5 * error).all()
-    np.testing.assert_allclose(np.cov(paths.T), Covariance(p, X).among(), atol=0.12 * std.max() ** 2)
+    np.testing.assert_allclose(np.cov(paths.T), Covariance(p, X).among(), atol=0.2 * std.max() ** 2)
 
 
 def test_a_path_without_noise_goes_through_the_data():

@@ -112,7 +112,7 @@ def joint_problem(S: int = 8):
 
 
 def test_joint_search_gives_the_gain_of_conditioning_and_truncating():
-    x, mean, C, at, minima = joint_problem()
+    _, mean, C, at, minima = joint_problem()
     noise = 0.01
     given_mean, given_std = given_value(mean, np.diagonal(C), C[:, at], mean[at], np.diagonal(C)[at], minima)
     value, *_ = joint_entropy_search(np.diagonal(C), given_mean, given_std, minima, noise)
@@ -128,7 +128,7 @@ def test_joint_search_gives_the_gain_of_conditioning_and_truncating():
 
 def test_predictive_search_against_rejection_sampling():
     """Entropy of f(x), given that x_s has the least value of all: from drawn functions whose minimum is there."""
-    x, mean, C, at, _ = joint_problem()
+    x, mean, C, _, _ = joint_problem()
     noise, rng = 0.01, np.random.default_rng(4)
     root = np.linalg.cholesky(C)
     draws = mean + rng.standard_normal((60_000, len(x))) @ root.T

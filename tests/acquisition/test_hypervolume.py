@@ -17,7 +17,7 @@ fronts = st.sampled_from([1, 2, 3]).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(fronts)
 def test_boxes_and_dominated_volume_fill_the_region_below_the_reference(Y):
     reference, floor = np.full(Y.shape[1], 5.0), -4.0
@@ -28,7 +28,7 @@ def test_boxes_and_dominated_volume_fill_the_region_below_the_reference(Y):
     assert sides.prod(axis=1).sum() + hypervolume(inside, reference) == pytest.approx(9.0 ** Y.shape[1])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(fronts, st.integers(0, 2**32 - 1))
 def test_boxes_are_disjoint_and_hold_just_what_is_open(Y, seed):
     reference = np.full(Y.shape[1], 5.0)
@@ -39,7 +39,7 @@ def test_boxes_are_disjoint_and_hold_just_what_is_open(Y, seed):
     np.testing.assert_array_equal(holders, (points < reference).all(1) & ~dominated)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(fronts, st.integers(0, 2**32 - 1))
 def test_improvement_is_the_hypervolume_that_a_point_adds(Y, seed):
     reference = np.full(Y.shape[1], 5.0)

@@ -65,7 +65,7 @@ def test_gradients(seed):
 coarse = st.integers(-4, 4).map(float)  # ties, parallel lines and three lines through a point
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 7).flatmap(lambda n: arrays(float, (2, n), elements=coarse)))
 def test_ties_and_parallel_lines(lines):
     level, slope = lines
