@@ -147,13 +147,14 @@ def trading_pack(
         effective = sharpe.deflated_sharpe(moments.sharpe, len(x), number, tried.spread, **shape)
     record = sharpe.minimum_track_record(moments.sharpe, **shape)
     backtest = sharpe.minimum_backtest_years(tried.count, own.sharpe) if own.sharpe > 0 else None
-    overfit, reason = _overfitting(tried.returns, blocks)
+    overfit, reason = _overfitting(tried, blocks)
 
     beside = _benchmarks(x, benchmarks, q, replicates, seed)
     best = max(beside, key=lambda b: (b.performance.sharpe, b.name))
     held_out = None if holdout is None else returns_of.performance(inputs.varying(holdout, "holdout", 4), q)
     trading = _traded(x, positions, gross_returns, cost_bps, q)
     by_period = dispersion.by_period(x, q)
+    by_regime = None if regimes is None else dispersion.by_regime(x, regimes, q)
 
     numbers = TradingNumbers(
         periods=q,
@@ -176,7 +177,7 @@ def trading_pack(
         break_even_bps=trading.break_even,
         cost_stress=trading.stress,
         by_period=by_period,
-        by_regime=None if regimes is None else dispersion.by_regime(x, regimes, q),
+        by_regime=by_regime,
         plateau=plateau,
         robustness=robustness,
         extrapolation=extrapolation,
@@ -184,7 +185,7 @@ def trading_pack(
     stressed = next((s.sharpe for s in trading.stress if s.multiple == 2.0), None)
     checks = [
         trading_checks.deflated_sharpe(gate, all_trials, effective, q),
-        trading_checks.overfitting(gate, overfit, reason),
+        trading_checks.overfitting(gate, overfit, reason, tried.count),
         trading_checks.track_record(gate, len(x), record, q),
         trading_checks.backtest_length(gate, own.years, backtest, tried.count),
         *trading_checks.walk_forward(gate, walk_forward),
@@ -193,6 +194,7 @@ def trading_pack(
         trading_checks.trades(gate, trading.trades),
         trading_checks.costs(gate, trading.break_even, cost_bps, stressed),
         trading_checks.sub_periods(gate, by_period),
+        trading_checks.regimes(gate, by_regime),
         generic_checks.plateau(gate, plateau),
         generic_checks.robustness(gate, robustness),
         generic_checks.extrapolation(gate, extrapolation),
@@ -306,12 +308,14 @@ def _mask(random: ArrayLike, trials: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _overfitting(matrix: NDArray[np.float64] | None, blocks: int) -> tuple[pbo.Overfitting | None, str]:
-    if matrix is None:
+def _overfitting(tried: _Tried, blocks: int) -> tuple[pbo.Overfitting | None, str]:
+    if tried.count == 1:
+        return None, "One configuration was tried, so nothing was selected."
+    if tried.returns is None:
         return None, "Give the returns of every trial over the same periods."
-    if len(matrix) < max(24, 2 * blocks):
-        return None, f"The history of {len(matrix)} periods is too short for {blocks} blocks."
-    return pbo.overfitting(matrix, blocks), ""
+    if len(tried.returns) < max(24, 2 * blocks):
+        return None, f"The history of {len(tried.returns)} periods is too short for {blocks} blocks."
+    return pbo.overfitting(tried.returns, blocks), ""
 
 
 def _benchmarks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from engine.evidence.bootstrap import Interval
 from engine.evidence.dispersion import Dispersion
@@ -30,10 +31,12 @@ def deflated_sharpe(gate: Gate, all_trials: Deflated, effective: Deflated | None
     return graded("deflated_sharpe", title, gate, all_trials.probability, sentence)
 
 
-def overfitting(gate: Gate, result: Overfitting | None, reason: str) -> Check:
+def overfitting(gate: Gate, result: Overfitting | None, reason: str, trials: int) -> Check:
     name, title = "overfitting", "Backtest overfitting"
     if result is None:
-        return missing(name, title, gate, reason)
+        unknown = missing(name, title, gate, reason)
+        # Where nothing was selected there is nothing to overfit: the question needs no answer.
+        return replace(unknown, required=unknown.required and trials > 1)
     band = gate.overfitting
     status = band.status(result.probability)
     # PBO is noisy: it can only be green if its interval stays out of the red as well.
@@ -163,14 +166,24 @@ def costs(gate: Gate, break_even: float | None, assumed: float | None, stressed:
 
 def sub_periods(gate: Gate, result: Dispersion) -> Check:
     title = "Sub-periods"
-    number = len(result.parts)
-    spread = "more than chance would make" if result.chance < 0.05 else "no more than chance would make"
-    sentence = (
-        f"{title}: the Sharpe ratio is positive in {round(result.share_positive * number)} of {number} stretches of "
-        f"the "
-        f"history, from {result.lowest:.2f} to {max(part.sharpe for part in result.parts):.2f}, {spread}."
-    )
+    sentence = f"{title}: {_spread(result, 'stretches of the history')}."
     return graded("sub_periods", title, gate, result.share_positive, sentence)
+
+
+def regimes(gate: Gate, result: Dispersion | None) -> Check:
+    title = "Regimes"
+    if result is None:
+        return missing("regimes", title, gate, "No market regimes were given.")
+    return graded("regimes", title, gate, result.share_positive, f"{title}: {_spread(result, 'market regimes')}.")
+
+
+def _spread(result: Dispersion, parts: str) -> str:
+    number = len(result.parts)
+    chance = "more than chance would make" if result.chance < 0.05 else "no more than chance would make"
+    return (
+        f"the Sharpe ratio is positive in {round(result.share_positive * number)} of {number} {parts}, from "
+        f"{result.lowest:.2f} to {max(part.sharpe for part in result.parts):.2f}, a spread that is {chance}"
+    )
 
 
 def _percent(share: float, digits: int = 0) -> str:

@@ -60,6 +60,7 @@ class Gate:
     trades: Band = Band(30, 15)
     costs: Band = Band(2.0, 1.0)
     sub_periods: Band = Band(0.75, 0.50, required=False)
+    regimes: Band = Band(0.60, 0.30, required=False)
     # Any objective
     plateau: Band = Band(0.80, 0.60)
     robustness: Band = Band(0.80, 0.60, required=False)

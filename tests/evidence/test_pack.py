@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from engine.errors import InvalidInput
-from engine.evidence import Gate, generic, generic_pack, splits, stability, trading_pack, walkforward
+from engine.evidence import Gate, dispersion, generic, generic_pack, splits, stability, trading_pack, walkforward
 
 IN_SAMPLE = 3300
 REQUIRED = {"deflated_sharpe", "overfitting", "track_record", "walk_forward", "benchmark", "trades", "costs", "plateau"}
@@ -45,6 +45,7 @@ def best_of_random(sp500):
         "cost_bps": 2.0,
         "holdout": net[IN_SAMPLE:],
         "walk_forward": walkforward.reselect(inside, splits.walk_forward(IN_SAMPLE, 1260, 252), 252),
+        "regimes": dispersion.volatility_regimes(sp500.returns[-len(net) :][:IN_SAMPLE]),
         "replicates": 300,
     }
 
@@ -64,6 +65,8 @@ def test_best_of_random_strategies_on_real_prices_is_refused_in_words(best_of_ra
     assert pack.numbers.deflated_effective.trials < 150
     assert deflated.value <= pack.numbers.deflated_effective.probability < 0.95
     assert pack.numbers.benchmarks[0].name == "buy and hold"
+    assert len(pack.numbers.by_regime.parts) == 3
+    assert "of 3 market regimes" in pack.verdict.check("regimes").sentence
 
 
 def test_every_random_choice_is_refused(sp500):
@@ -144,6 +147,13 @@ def test_an_optimisers_crowd_is_not_allowed_to_shrink_the_hurdle():
     assert honest.numbers.deflated_all.hurdle > 2 * flattered.numbers.deflated_all.hurdle
     assert any("random trials" in note for note in honest.notes)
     assert honest.verdict.check("overfitting").status == "missing", "ratios alone can't be cross-validated"
+
+
+def test_a_single_idea_is_not_deflated_and_has_nothing_to_overfit():
+    pack = trading_pack(**{**skilled(), "trials": None, "trial_count": 1})
+    assert pack.numbers.deflated_all.probability == pack.numbers.probabilistic_sharpe
+    assert pack.verdict.check("overfitting").status == "missing"
+    assert pack.verdict.answer == "yes"
 
 
 def test_trials_that_never_traded_count_but_do_not_break_it():

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +54,22 @@ def test_the_sentence_names_what_fails_and_what_is_unknown():
 def test_default_thresholds(name, values):
     for value, status in values:
         assert graded(name, name, Gate(), value, "…").status == status
+
+
+def test_the_documentation_tells_the_thresholds_in_force():
+    text = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    rows = {match[1]: match[2] for match in re.finditer(r"^\| `(\w+)`.*?\|(.*)\|$", text, re.MULTILINE)}
+    assert set(rows) == {field.name for field in dataclasses.fields(Gate)}
+    for name, row in rows.items():
+        if name == "improvement":
+            continue
+        band = getattr(Gate(), name)
+        green, amber, required = (cell.strip().replace("−", "-") for cell in row.split("|"))
+        assert float(re.search(r"-?[\d.]+", green)[0]) == band.green
+        assert green.startswith("≥" if band.high else "≤")
+        if re.search(r"\d", amber):
+            assert float(re.search(r"-?[\d.]+", amber)[0]) == band.amber
+        assert bool(required) == band.required
 
 
 def test_a_number_that_is_none_is_never_judged():
