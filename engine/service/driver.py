@@ -99,6 +99,10 @@ class StudyDriver:
         self._spec, self._state = study.spec, study.state
         news = self._store.finished_trials(study.id, after=self._n_finished)
         unfinished = {t.number: t for t in self._store.unfinished_trials(study.id)}
+        if self._new and (unfinished.keys() | {t.number for t in news}) - self._pending.keys():
+            # A person added a trial, or a new one of ours was written just before the connection broke.
+            self._forget()
+            return self._follow_store()
         abandoned: list[TrialRecord] = []
         if self._revision < 0 or self._pending.keys() - unfinished.keys() - {t.number for t in news}:
             abandoned, _ = self._store.list_trials(study.id, states=["abandoned"], limit=MAX_TRIALS)
@@ -182,7 +186,7 @@ class StudyDriver:
             while self._new:
                 self._add(self._new[0])
                 del self._new[0]
-        except Conflict:  # a person added a trial, or this one was written just before the connection broke
+        except Conflict:  # a trial came in between
             self._forget()
 
     def _suggestions(self, n: int) -> list[Suggestion]:

@@ -89,8 +89,8 @@ def test_two_engines_share_the_studies_and_never_one(local_store: Store, engines
         assert len(_started(folder)) == 1  # one worker, in one engine
 
 
-def test_every_way_a_trial_can_end(local_store: Store, engines: Engines) -> None:
-    store = local_store
+def test_every_way_a_trial_can_end(busy_store: Store) -> None:
+    store = busy_store
     kinds = ["fine", "nan", "text", "missing", "raise", "infeasible", "hang", "exit"]
     study_id = make_study(
         store,
@@ -100,7 +100,6 @@ def test_every_way_a_trial_can_end(local_store: Store, engines: Engines) -> None
         workers=2,
         trial_timeout=1.0,
     )
-    engines.start()
     study = wait_for_state(store, study_id, "complete")
     trials = {t.params["how"]: t for t in store.finished_trials(study_id)}
     assert {how: t.state for how, t in trials.items()} == {
@@ -125,71 +124,60 @@ def test_every_way_a_trial_can_end(local_store: Store, engines: Engines) -> None
     assert "broken_extra is not kept" in store.trial_log(study_id, trials["fine"].number)
 
 
-def test_the_first_trial_is_the_baseline_and_the_study_uses_its_budget(local_store: Store, engines: Engines) -> None:
+def test_the_first_trial_is_the_baseline_and_the_study_uses_its_budget(busy_store: Store) -> None:
     objective = "engine.objectives.synthetic:branin"
     study_id = make_study(
-        local_store,
+        busy_store,
         objective=objective,
         parameters={"x": {"type": "float", "low": -5, "high": 10}, "y": {"type": "float", "low": 0, "high": 15}},
         budget={"trials": 12},
         workers=3,
     )
-    engines.start()
-    study = wait_for_state(local_store, study_id, "complete")
-    trials, _ = local_store.list_trials(study_id)
+    study = wait_for_state(busy_store, study_id, "complete")
+    trials, _ = busy_store.list_trials(study_id)
     assert study.n_complete == 12
     assert (trials[0].origin, trials[0].params) == ("default", {"x": 2.5, "y": 7.5})
     assert all(t.reason for t in trials)
-    assert local_store.latest_model(study_id) is not None
+    assert busy_store.latest_model(study_id) is not None
 
 
-def test_a_finite_space_ends_the_study_when_it_is_exhausted(local_store: Store, engines: Engines) -> None:
+def test_a_finite_space_ends_the_study_when_it_is_exhausted(busy_store: Store) -> None:
     study_id = make_study(
-        local_store, parameters={"x": {"type": "int", "low": 0, "high": 4}}, budget={"trials": 50}, workers=3
+        busy_store, parameters={"x": {"type": "int", "low": 0, "high": 4}}, budget={"trials": 50}, workers=3
     )
-    engines.start()
-    study = wait_for_state(local_store, study_id, "complete")
+    study = wait_for_state(busy_store, study_id, "complete")
     assert study.n_complete == 5
     assert study.message
-    assert sorted(t.params["x"] for t in local_store.finished_trials(study_id)) == [0, 1, 2, 3, 4]
+    assert sorted(t.params["x"] for t in busy_store.finished_trials(study_id)) == [0, 1, 2, 3, 4]
 
 
-def test_a_budget_of_seconds_ends_the_study(local_store: Store, engines: Engines) -> None:
-    study_id = make_study(local_store, budget={"seconds": 0.6}, settings={"seconds": 0.05})
-    engines.start()
-    study = wait_for_state(local_store, study_id, "complete")
+def test_a_budget_of_seconds_ends_the_study(busy_store: Store) -> None:
+    study_id = make_study(busy_store, budget={"seconds": 0.6}, settings={"seconds": 0.05})
+    study = wait_for_state(busy_store, study_id, "complete")
     assert 1 <= study.n_complete < 20
     assert "0.6 s" in study.message
 
 
-def test_people_add_trials_and_change_the_budget_while_it_runs(
-    local_store: Store, engines: Engines, tmp_path: Path
-) -> None:
+def test_people_add_trials_and_change_the_budget_while_it_runs(busy_store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "one"
-    study_id = _gated(local_store, folder, trials=2)
-    engines.start()
+    study_id = _gated(busy_store, folder, trials=2)
     wait_for(lambda: _started(folder), "a trial to run")
-    enqueue_trial(local_store, study_id, {"x": 0.125}, ANALYST)
-    edit_study(local_store, study_id, ANALYST, budget_trials=4, workers=2)
+    enqueue_trial(busy_store, study_id, {"x": 0.125}, ANALYST)
+    edit_study(busy_store, study_id, ANALYST, budget_trials=4, workers=2)
     (folder / "go").touch()
-    study = wait_for_state(local_store, study_id, "complete")
-    trials = local_store.finished_trials(study_id)
+    study = wait_for_state(busy_store, study_id, "complete")
+    trials = busy_store.finished_trials(study_id)
     assert study.n_complete == len(trials) == 4
     assert [t.number for t in trials if t.origin == "manual" and t.params == {"x": 0.125}] == [1]
 
 
-@pytest.mark.parametrize("function", ["no_such_function", "bowl"])
-def test_a_study_that_cannot_run_fails_in_words_and_leaves_the_others_alone(
-    local_store: Store, engines: Engines, monkeypatch: pytest.MonkeyPatch, function: str
-) -> None:
-    fine = make_study(local_store, name="fine", budget={"trials": 5})
-    broken = make_study(local_store, function, name="broken")
-    if function == "bowl":  # allowed where the study was made, but not on the engine's machine
-        monkeypatch.setenv("TUNEDESK_OBJECTIVES", "tests.elsewhere")
-        broken = make_study(local_store, objective="tests.elsewhere:bowl", name="elsewhere")
-        monkeypatch.setenv("TUNEDESK_OBJECTIVES", "")
-    engine = engines.start()
-    study = wait_for_state(local_store, broken, "failed")
-    assert "objective" in study.message
-    assert wait_for_state(local_store, fine, "complete").n_complete == 5
-    assert engine.poll() is None
+def test_a_study_that_cannot_run_fails_in_words_and_leaves_the_others_alone(busy_store: Store) -> None:
+    fine = make_study(busy_store, name="fine", budget={"trials": 5}, settings={"seconds": 0.05})
+    missing = make_study(busy_store, "no_such_function")
+    with pytest.MonkeyPatch.context() as patch:  # allowed where the study was made, but not where the engine runs
+        patch.setenv("TUNEDESK_OBJECTIVES", "tests.elsewhere")
+        elsewhere = make_study(busy_store, objective="tests.elsewhere:bowl", name="elsewhere")
+    assert "no_such_function" in wait_for_state(busy_store, missing, "failed").message
+    assert "--objectives tests.elsewhere" in wait_for_state(busy_store, elsewhere, "failed").message
+    assert wait_for_state(busy_store, fine, "complete").n_complete == 5
+    assert [e.stale for e in busy_store.engines()] == [False]

@@ -14,7 +14,7 @@ from tests.service.support import Engines, make_study, wait_for, wait_for_state
 
 
 def test_an_engine_killed_twice_ends_with_every_trial_once(store: Store, store_url: str, tmp_path: Path) -> None:
-    study_id = make_study(store, budget={"trials": 40}, workers=2, settings={"seconds": 0.02, "folder": str(tmp_path)})
+    study_id = make_study(store, budget={"trials": 40}, workers=2, settings={"seconds": 0.02})
     engines = Engines(store_url, tmp_path / "engines.log")
     try:
         for n_before_kill in (8, 22):
@@ -80,7 +80,7 @@ def test_sigterm_gives_running_trials_back_unharmed(local_store: Store, engines:
     family = psutil.Process(engine.pid).children(recursive=True)
     engine.terminate()
     assert engine.wait(5) == 0
-    assert not any(_alive(p) for p in family)
+    wait_for(lambda: not any(_alive(p) for p in family), "its workers to end", 5)
     [trial] = local_store.unfinished_trials(study_id)
     assert (trial.state, trial.attempt) == ("queued", 1)
     study = local_store.get_study(study_id)
@@ -94,9 +94,9 @@ def test_sigterm_gives_running_trials_back_unharmed(local_store: Store, engines:
 
 def test_a_restart_in_the_middle_changes_no_bit(local_store: Store, engines: Engines) -> None:
     common = {
-        "objective": "engine.objectives.synthetic:hartmann6",
-        "parameters": {f"x{i}": {"type": "float", "low": 0, "high": 1} for i in range(1, 7)},
+        "parameters": {name: {"type": "float", "low": 0, "high": 1} for name in ("x", "y", "z")},
         "budget": {"trials": 40},
+        "settings": {"seconds": 0.02},
         "workers": 1,
         "seed": 7,
     }
