@@ -86,12 +86,17 @@ def slices_text(slices: Sequence[Slice], outcome: str) -> str:
 
 
 def _value_range(slices: Sequence[Slice], observed: Observations) -> list[float]:
-    bands = [v for s in slices if s.allowed.any() for v in (s.mean - 2 * s.std, s.mean + 2 * s.std)]
-    edges = [f(v) for v in bands for f in (np.min, np.max)]
+    """The bands and the bulk of the trials; a band that shoots far beyond every trial is cut."""
+    bands = [v[s.allowed] for s in slices if s.allowed.any() for v in (s.mean - 2 * s.std, s.mean + 2 * s.std)]
+    edges = np.concatenate(bands) if bands else np.empty(0)
     finite = observed.value[np.isfinite(observed.value)]
+    if len(finite):
+        span = np.ptp(finite)
+        edges = np.clip(edges, finite.min() - span, finite.max() + span)
     inner = np.percentile(finite, [2, 98]) if len(finite) else []
     best = [finite.min(), finite.max()] if 0 < len(finite) < 50 else []
-    return robust_range(np.array([*edges, *inner]), keep=[*inner, *best])
+    ends = [edges.min(), edges.max()] if len(edges) else []
+    return robust_range(np.array([*ends, *inner]), keep=[*ends, *inner, *best])
 
 
 def _curve(figure: go.Figure, part: Slice, outcome: str, t: Theme, at: Mapping[str, int], *, first: bool) -> None:
@@ -114,7 +119,7 @@ def _curve(figure: go.Figure, part: Slice, outcome: str, t: Theme, at: Mapping[s
             ), **at,
         )  # fmt: skip
         return
-    for k, label, colour in ((2, "± 2 deviations", t.band[1]), (1, "± 1 deviation", t.band[0])):
+    for k, label, colour in ((2, "± 2 sd", t.band[1]), (1, "± 1 sd", t.band[0])):
         figure.add_trace(
             go.Scatter(
                 x=np.concatenate([part.x, part.x[::-1]]),
@@ -163,7 +168,7 @@ def _points(
     if part.axis.kind == "categorical":  # spread points of one category a little, the same way every time
         x = x + 0.18 * np.sin(7.0 * observed.numbers)
     for status, label in (("feasible", "Trials"), ("infeasible", "Breaks a constraint")):
-        rows = np.flatnonzero(usable & (observed.status == status))
+        rows = np.flatnonzero(usable & (observed.status == status)).tolist()
         if not len(rows):
             continue
         colour = t.observed if status == "feasible" else t.infeasible
@@ -243,12 +248,12 @@ def _excluded(figure: go.Figure, part: Slice, t: Theme, at: Mapping[str, int]) -
     if x is not None:
         edges[0], edges[-1] = part.axis.low, part.axis.high
     out = ~part.allowed
-    starts = np.flatnonzero(out & ~np.concatenate([[False], out[:-1]]))
+    starts = np.flatnonzero(out & ~np.concatenate([[False], out[:-1]])).tolist()
     ends = np.flatnonzero(out & ~np.concatenate([out[1:], [False]])) + 1
     for a, b in zip(starts, ends):
         figure.add_vrect(
             x0=edges[a], x1=edges[b], fillcolor=t.excluded, opacity=0.75, layer="below", line_width=0,
-            **at,  # type: ignore[arg-type]
+            **at,
         )  # fmt: skip
         if (b - a) / len(part.x) < 0.2:
             continue

@@ -27,11 +27,14 @@ PANEL_HEIGHT = 330
 DECADES = 3.0
 """The acquisition map shows this many powers of ten below its maximum; the rest is as good as nothing."""
 MAX_POINTS = 500
+INK = "#1e2a35"
+"""Outline of marks on a map, in both appearances: maps have their own background."""
 
 
 def surface_figure(
     data: Surface,
     observed: Observations,
+    near: np.ndarray | None = None,
     *,
     objective: Objective,
     dark: bool = False,
@@ -43,12 +46,14 @@ def surface_figure(
 ) -> go.Figure:
     """Panels with linked zoom, each with its scale above it. stacked: one below the other, for narrow screens.
 
-    objective: the outcome shown, with the direction that is better. candidates: the engine's next ones, the best
-    first. Clicking a point gives its trial number as customdata.
+    near (n,): how near each observation lies to the map in its other parameters, 0 to 1; far ones fade. objective:
+    the outcome shown, with the direction that is better. candidates: the engine's next ones, the best first. Clicking
+    a point gives its trial number as customdata.
     """
     t = theme(dark)
     panels = ["mean", "std"] + (["acquisition"] if acquisition and np.isfinite(data.acquisition).any() else [])
     n = len(panels)
+    strength = np.ones(len(observed)) if near is None else 0.3 + 0.7 * near
     rows, columns = (n, 1) if stacked else (1, n)
     gap = 0.03 if not stacked else 0.36 / n
     figure = make_subplots(rows, columns, horizontal_spacing=gap, vertical_spacing=gap)
@@ -59,7 +64,7 @@ def surface_figure(
         _map(figure, data, panel, objective, t, at, domain, height)
         _excluded(figure, data, t, at)
         _feasibility(figure, data, t, at, first=i == 0)
-        _points(figure, data, observed, objective.name, t, at, first=i == 0)
+        _points(figure, data, observed, strength, objective.name, t, at, first=i == 0)
         _special(figure, data, incumbent, candidates, pending, t, at, first=i == 0)
     style(figure, dark, height=height)
     figure.update_layout(
@@ -159,12 +164,12 @@ def _panel(data: Surface, panel: str, objective: Objective, t: Theme) -> tuple:
     inside = data.allowed & np.isfinite(data.mean)
     name = escape(objective.name)
     if panel == "mean":
-        low, high = _span(data.mean[inside])
+        low, high = _span(data.mean[inside], better_low=objective.sign > 0)
         word = "lower" if objective.sign > 0 else "higher"
         title = f"Mean of {name} ({word} is better)"
         return data.mean, title, t.mean_scale, objective.sign > 0, low, high, _bar_ticks(low, high)
     if panel == "std":
-        low, high = _span(data.std[inside])
+        low, high = _span(data.std[inside], better_low=True)
         return data.std, f"Standard deviation of {name}", t.std_scale, False, low, high, _bar_ticks(low, high)
     top = np.nanmax(np.where(data.allowed, data.acquisition, np.nan))
     z = np.clip((data.acquisition - top) / np.log(10), -DECADES, 0.0)
@@ -177,13 +182,18 @@ def _bar_ticks(low: float, high: float) -> dict[str, Any]:
     return {"tickvals": np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step}
 
 
-def _span(values: np.ndarray) -> tuple[float, float]:
+def _span(values: np.ndarray, *, better_low: bool) -> tuple[float, float]:
+    """The scale's ends. A few cells far on the worse side share the last colour, lest the others look all the same."""
     if not len(values):
         return 0.0, 1.0
     low, high = float(np.min(values)), float(np.max(values))
     if high - low <= 1e-12 * max(abs(high), 1e-300):
         pad = 0.01 * abs(high) or 0.01
         return low - pad, high + pad
+    q1, q3 = np.percentile(values, [25, 75])
+    if q3 > q1:
+        fence = 4 * (q3 - q1)
+        low, high = (low, min(high, float(q3 + fence))) if better_low else (max(low, float(q1 - fence)), high)
     return low, high
 
 
@@ -228,8 +238,8 @@ def _feasibility(figure: go.Figure, data: Surface, t: Theme, at: Mapping[str, in
     colour = t.infeasible
     figure.add_trace(
         go.Contour(
-            x=data.x, y=data.y, z=p, showscale=False, hoverinfo="skip", name="Feasible with 50 %", showlegend=first,
-            legendgroup="p",
+            x=data.x, y=data.y, z=p, showscale=False, hoverinfo="skip", name="Half a chance to be feasible",
+            showlegend=first, legendgroup="p",
             contours={"coloring": "none", "type": "constraint", "operation": "=", "value": 0.5},
             line={"width": 2, "dash": "dash", "color": colour},
         ), **at,
@@ -237,9 +247,16 @@ def _feasibility(figure: go.Figure, data: Surface, t: Theme, at: Mapping[str, in
 
 
 def _points(
-    figure: go.Figure, data: Surface, observed: Observations, outcome: str, t: Theme, at: Mapping[str, int], *,
+    figure: go.Figure,
+    data: Surface,
+    observed: Observations,
+    strength: np.ndarray,
+    outcome: str,
+    t: Theme,
+    at: Mapping[str, int],
+    *,
     first: bool,
-) -> None:  # fmt: skip
+) -> None:
     x, y = observed.at[data.x_axis.name], observed.at[data.y_axis.name]
     usable = np.isfinite(x) & np.isfinite(y)
     if usable.sum() > MAX_POINTS:  # the latest: they are where the engine looks now
@@ -248,15 +265,17 @@ def _points(
     x = x + jitter[0] if data.x_axis.kind == "categorical" else x
     y = y + jitter[1] if data.y_axis.kind == "categorical" else y
     for status, label in (("feasible", "Trials"), ("infeasible", "Infeasible"), ("failed", "Failed")):
-        rows = np.flatnonzero(usable & (observed.status == status))
+        found = np.flatnonzero(usable & (observed.status == status))
+        rows = found[np.argsort(-strength[found], kind="stable")].tolist()  # the legend takes the first mark's strength
         if not len(rows):
             continue
         marker = {"symbol": SYMBOLS["feasible"], "size": 5.5, "color": "#ffffff",
-                  "line": {"width": 1.1, "color": "#1f2733"}}  # fmt: skip
+                  "line": {"width": 1.1, "color": INK}}  # fmt: skip
         if status != "feasible":
             symbol = "x" if status == "infeasible" else "cross"
             colour = t.infeasible if status == "infeasible" else t.failed
             marker |= {"symbol": symbol, "size": 7, "color": colour, "line": {"width": 1, "color": "#ffffff"}}
+        marker["opacity"] = strength[rows]
         values = [
             f"{escape(outcome)} {format_value(float(observed.value[r]))}" if np.isfinite(observed.value[r]) else status
             for r in rows
@@ -302,10 +321,11 @@ def _special(
         )  # fmt: skip
 
     add(pending, "Running", {"symbol": SYMBOLS["pending"], "size": 9, "color": t.pending, "line": {"width": 2}})
+    if incumbent is not None:
+        star = {"symbol": SYMBOLS["incumbent"], "size": 17, "color": t.incumbent, "line": {"width": 1.2, "color": INK}}
+        add([incumbent], "Best trial", star)
     ranks = [str(i + 1) for i in range(len(candidates))] if len(candidates) > 1 else []
     edge = {"width": 1.2, "color": "#ffffff"}
-    diamond = {"symbol": SYMBOLS["candidate"], "size": 15 if ranks else 12, "color": t.candidate, "line": edge}
-    add(candidates, "Next candidates" if ranks else "Next candidate", diamond, ranks)
-    if incumbent is not None:
-        add([incumbent], "Best trial", {"symbol": SYMBOLS["incumbent"], "size": 15, "color": t.incumbent,
-                                        "line": {"width": 1.2, "color": "#1f2733"}})  # fmt: skip
+    diamond = {"symbol": SYMBOLS["candidate"], "size": 14 if ranks else 11, "color": t.candidate, "line": edge}
+    label = "Next candidates" if ranks else "Next candidate"
+    add(candidates[::-1], label, diamond, ranks[::-1])  # the first one on top

@@ -32,7 +32,7 @@ def surface3d_figure(
         )
     )  # fmt: skip
     x, y = observed.at[data.x_axis.name], observed.at[data.y_axis.name]
-    rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(observed.value))[-500:]
+    rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(observed.value))[-500:].tolist()
     values = [f"{escape(outcome)} {format_value(float(observed.value[r]))}" for r in rows]
     figure.add_trace(
         go.Scatter3d(

@@ -43,7 +43,7 @@ def trust_figure(
         (True, "Inside two deviations", t.observed, "circle"),
         (False, "Outside", t.infeasible, SYMBOLS["candidate"]),
     ):
-        rows = np.flatnonzero(data.inside == inside)
+        rows = np.flatnonzero(data.inside == inside).tolist()
         if not len(rows):
             continue
         texts = [

@@ -10,7 +10,7 @@ from engine.analysis.finish import Forecast, duration_words, forecast
 from engine.analysis.health import Check, health
 from engine.analysis.observations import Observations, observations
 from engine.analysis.progress import Progress, progress
-from engine.analysis.slices import Slice, anchor_row, closeness, slices
+from engine.analysis.slices import Slice, anchor_row, closeness, closeness_to_plane, slices
 from engine.analysis.surface import Surface, surface
 from engine.analysis.trust import Trust, trust
 
@@ -28,6 +28,7 @@ __all__ = [
     "axes",
     "axis",
     "closeness",
+    "closeness_to_plane",
     "duration_words",
     "explain",
     "forecast",

@@ -113,13 +113,28 @@ def closeness(space: SearchSpace, configurations: Sequence[Mapping[str, Any]], a
 
     1 on the slice itself, falling with the root mean square distance in the other parameters (unit cube).
     """
-    if not configurations:
-        return np.empty((0, len(space)))
+    gap = _gaps(space, configurations, anchor)
+    return _weight(gap.sum(axis=1, keepdims=True) - gap, len(space) - 1)
+
+
+def closeness_to_plane(
+    space: SearchSpace, configurations: Sequence[Mapping[str, Any]], anchor: np.ndarray, varied: Sequence[str]
+) -> np.ndarray:
+    """(n,) the same for the plane (or more) on which the ``varied`` parameters differ from the anchor."""
+    gap = _gaps(space, configurations, anchor)
+    others = [j for j, name in enumerate(space.names) if name not in varied]
+    return _weight(gap[:, others].sum(axis=1), len(others))
+
+
+def _gaps(space: SearchSpace, configurations: Sequence[Mapping[str, Any]], anchor: np.ndarray) -> np.ndarray:
+    """(n, d) squared distances to the anchor in the unit cube; 1 where a parameter is active in only one of the two."""
     X = space.encode(configurations)
     base = space.snap(anchor[None, :])[0]
-    gap = np.where(np.isnan(X) & np.isnan(base), 0.0, np.where(np.isnan(X - base), 1.0, X - base)) ** 2
-    others = (gap.sum(axis=1, keepdims=True) - gap) / max(len(space) - 1, 1)
-    return np.exp(-others / (2 * NEAR**2))
+    return np.where(np.isnan(X) & np.isnan(base), 0.0, np.where(np.isnan(X - base), 1.0, X - base)) ** 2
+
+
+def _weight(squared: np.ndarray, n: int) -> np.ndarray:
+    return np.exp(-squared / (2 * max(n, 1) * NEAR**2))
 
 
 def evaluate(model: Posterior, X: np.ndarray, outcome: str | None) -> tuple[np.ndarray, np.ndarray]:
