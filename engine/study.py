@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from engine import objectives
 from engine.errors import InvalidInput, InvalidStudy, NotAllowed, TunedeskError
@@ -122,16 +123,7 @@ class StudySpec:
 
     @classmethod
     def from_yaml(cls, text: str, source: str = "study file") -> StudySpec:
-        import yaml
-
-        try:
-            data = yaml.load(text, Loader=_unique_loader())
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-            problem = getattr(error, "problem", None) or "not readable as YAML"
-            raise InvalidStudy([InvalidInput(source, f"{where}{problem}.")]) from None
-        return cls.from_dict(data)
+        return cls.from_dict(read_yaml(text, source))
 
     def to_yaml(self) -> str:
         import yaml
@@ -148,12 +140,40 @@ def read_text(path: str | Path) -> str:
         raise InvalidStudy([InvalidInput(str(path), f"can't be read: {error.strerror}.")]) from None
 
 
-def _unique_loader() -> Any:
-    """A safe YAML loader that refuses a key that stands twice: a parameter would silently replace another."""
+def read_yaml(text: str, source: str = "study file") -> Any:
+    """What a study file holds, not checked yet. Raises InvalidStudy naming the line and column that can't be read."""
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_loader())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "not readable as YAML"
+    except (RecursionError, ValueError):  # a date such as 2026-13-45, an integer of thousands of digits
+        where, problem = "", "it is nested too deeply, or holds a date or number that doesn't exist"
+    raise InvalidStudy([InvalidInput(source, f"{where}{problem}.")])
+
+
+@functools.cache
+def _loader() -> Any:
+    """A safe YAML loader for files that people write.
+
+    It refuses a key that stands twice (a parameter would silently replace another) and aliases (a few lines of them
+    expand to gigabytes), and reads 1e-5 as the number that it is, which YAML 1.1 takes for text.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
-        pass
+        yaml_implicit_resolvers: ClassVar = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                event = self.peek_event()
+                raise yaml.composer.ComposerError(
+                    None, None, f"the alias *{event.anchor} can't be used in a study file", event.start_mark
+                )
+            return super().compose_node(parent, index)
 
     def mapping(loader: Any, node: Any) -> dict:
         seen: set[str] = set()
@@ -167,6 +187,9 @@ def _unique_loader() -> Any:
         return dict(loader.construct_pairs(node, deep=True))
 
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
     return Loader
 
 
