@@ -66,47 +66,73 @@ def log_noisy_ehvi(mean: np.ndarray, std: np.ndarray, fronts: Fronts) -> tuple[n
 
     Returns (value (n,), d / d mean (S, n, m), d / d std (S, n, m)).
     """
-    S, _, m = mean.shape
-    sides = [_side(mean[:, :, j], std[:, :, j], fronts.edges[j], fronts.low[j], fronts.high[j]) for j in range(m)]
-    total = np.sum([log_side for log_side, _, _ in sides], axis=0)  # (S, n, K)
+    sides = [_Side(mean[:, :, j], std[:, :, j], fronts, j) for j in range(mean.shape[2])]
+    value, share = _log_mean([side.value for side in sides])
+    slopes = [side.slopes() for side in sides]
+    d_mean = np.stack([(share * by_mean).sum(-1) for by_mean, _ in slopes], axis=-1)
+    d_std = np.stack([(share * by_std).sum(-1) for _, by_std in slopes], axis=-1)
+    return value, d_mean, d_std
+
+
+def log_noisy_ehvi_value(mean: np.ndarray, std: np.ndarray, fronts: Fronts) -> np.ndarray:
+    """The value (n,) of ``log_noisy_ehvi`` alone, at a third of its cost."""
+    return _log_mean([_Side(mean[:, :, j], std[:, :, j], fronts, j).value for j in range(mean.shape[2])])[0]
+
+
+def _log_mean(sides: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """log of the mean over S of the sum over K of the product of exp(sides), each (S, n, K), and each box's share of
+    it.
+    """
+    total = np.sum(sides, axis=0)
     top = total.max(axis=(0, 2))
     shift = np.where(np.isfinite(top), top, 0.0)
-    weight = np.exp(total - shift[None, :, None])
-    mass = weight.sum(axis=(0, 2))
+    share = np.exp(total - shift[None, :, None])
+    mass = share.sum(axis=(0, 2))
     with np.errstate(divide="ignore"):
-        value = shift + np.log(mass) - np.log(S)
-    weight /= np.where(mass > 0, mass, 1.0)[None, :, None]
-    d_mean = np.stack([(weight * slope).sum(-1) for _, slope, _ in sides], axis=-1)
-    d_std = np.stack([(weight * slope).sum(-1) for _, _, slope in sides], axis=-1)
-    return value, d_mean, d_std
+        value = shift + np.log(mass) - np.log(len(total))
+    share /= np.where(mass > 0, mass, 1.0)[None, :, None]
+    return value, share
 
 
-def _side(
-    mean: np.ndarray, std: np.ndarray, edges: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """log[psi(upper) - psi(lower)] of one objective and its derivatives by mean and std, each (S, n, K)."""
-    S, n = mean.shape
-    z = (edges[:, None, :] - mean[:, :, None]) / std[:, :, None]  # (S, n, E)
-    log_psi, log_cdf, log_density = log_h(z) + np.log(std)[:, :, None], log_ndtr(z), log_pdf(z)
+class _Side:
+    """``value``: log[psi(upper) - psi(lower)] of objective j for all boxes (S, n, K)."""
 
-    def pick(values: np.ndarray, index: np.ndarray, below: float) -> np.ndarray:
+    def __init__(self, mean: np.ndarray, std: np.ndarray, fronts: Fronts, j: int) -> None:
+        self._std = std[:, :, None]
+        self._low, self._high = fronts.low[j], fronts.high[j]
+        self._z = (fronts.edges[j][:, None, :] - mean[:, :, None]) / self._std  # (S, n, E)
+        log_psi = log_h(self._z) + np.log(self._std)
+        upper, lower = self._pick(log_psi, self._high), self._pick(log_psi, self._low)
+        self.value = log_difference(upper, np.minimum(lower, upper))
+        closed = ((self._low > 0) & (self._high > self._low))[:, None, :]
+        self._narrow = closed & (np.where(closed, upper, 0.0) - np.where(closed, lower, -np.inf) < _NARROW)
+        if self._narrow.any():
+            width = self._pick(self._z, self._high, 0.0) - self._pick(self._z, self._low, 0.0)
+            with np.errstate(divide="ignore", invalid="ignore"):  # of the sides that aren't narrow
+                middle = self._middle(log_ndtr(self._z)) + np.log(width * self._std)
+            self.value = np.where(self._narrow, middle, self.value)
+
+    def slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """d value / d mean, d value / d std (S, n, K): from d psi / d mean = -Phi and d psi / d std = phi at both
+        edges.
+        """
+        value = np.where(np.isfinite(self.value), self.value, np.inf)
+
+        def rate(log_edge: np.ndarray) -> np.ndarray:  # divided in the exponent, where it can't underflow
+            return np.exp(self._pick(log_edge, self._high) - value) - np.exp(self._pick(log_edge, self._low) - value)
+
+        d_mean, d_std = -rate(log_ndtr(self._z)), rate(log_pdf(self._z))
+        if self._narrow.any():
+            slope = -hazard(self._z) / self._std
+            d_mean = np.where(self._narrow, self._middle(slope), d_mean)
+            d_std = np.where(self._narrow, self._middle(self._z * slope), d_std)
+        return d_mean, d_std
+
+    def _middle(self, values: np.ndarray) -> np.ndarray:
+        return 0.5 * (self._pick(values, self._high, 0.0) + self._pick(values, self._low, 0.0))
+
+    def _pick(self, values: np.ndarray, index: np.ndarray, below: float = -np.inf) -> np.ndarray:
+        """Values (S, n, E) at the edges of the boxes (S, n, K); ``below`` stands for what they are at -inf."""
+        S, n, _ = values.shape
         padded = np.concatenate([np.full((S, n, 1), below), values], axis=2)
         return np.take_along_axis(padded, np.broadcast_to(index[:, None, :], (S, n, index.shape[1])), axis=2)
-
-    upper, lower = pick(log_psi, high, -np.inf), pick(log_psi, low, -np.inf)
-    value = log_difference(upper, np.minimum(lower, upper))
-    # The value cancels from the differences of derivatives too: all are divided by it in the exponent.
-    safe = np.where(np.isfinite(value), value, np.inf)
-    d_mean = np.exp(pick(log_cdf, low, -np.inf) - safe) - np.exp(pick(log_cdf, high, -np.inf) - safe)
-    d_std = np.exp(pick(log_density, high, -np.inf) - safe) - np.exp(pick(log_density, low, -np.inf) - safe)
-    closed = ((low > 0) & (high > low))[:, None, :]
-    narrow = closed & (np.where(closed, upper, 0.0) - np.where(closed, lower, -np.inf) < _NARROW)
-    if narrow.any():
-        width = pick(z, high, 0.0) - pick(z, low, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):  # of the sides that aren't narrow
-            middle = 0.5 * (pick(log_cdf, high, 0.0) + pick(log_cdf, low, 0.0)) + np.log(width * std[:, :, None])
-        rate = hazard(z) / std[:, :, None]
-        value = np.where(narrow, middle, value)
-        d_mean = np.where(narrow, -0.5 * (pick(rate, high, 0.0) + pick(rate, low, 0.0)), d_mean)
-        d_std = np.where(narrow, -0.5 * (pick(z * rate, high, 0.0) + pick(z * rate, low, 0.0)), d_std)
-    return value, d_mean, d_std

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.acquisition.ascent import ascend
+from engine.acquisition.domain import Domain
 from engine.surrogate.exact import Posterior
 from engine.surrogate.inputs import Points
 from engine.surrogate.kernels import Additive, Gated, Kernel, Mixture, Product, Radial
@@ -50,7 +52,7 @@ class Features:
         return out
 
     def gradient(self, points: Points, weight: np.ndarray) -> np.ndarray:
-        """(n, f) gradient by the features of points of sum_q weight_q phi_q; weight (Q,)."""
+        """(n, f) gradient by the features of points of sum_q weight_q phi_q; weight (Q,) or (n, Q)."""
         parts = [self._factor(points, p, gate) for p, gate in enumerate(self.gate)]
         out = np.zeros_like(points.F)
         for p, gate in enumerate(self.gate):
@@ -122,38 +124,67 @@ def _choose(parts: list[tuple[np.ndarray, np.ndarray]], index: np.ndarray) -> tu
     return np.stack([w for w, _ in parts])[index, rows], np.stack([b for _, b in parts])[index, rows]
 
 
-class Path:
-    """One draw of the latent function from a posterior, in its standardised units: an acquisition of its own.
+class Paths:
+    """S draws of the latent function from a posterior, in its standardised units; they share their random features."""
 
-    ``value`` and ``gradient`` are those of the negated draw, so that its maximum is where the draw is smallest.
-    """
-
-    name = "Thompson sample"
-
-    def __init__(self, posterior: Posterior, rng: np.random.Generator, count: int = 512) -> None:
-        self.posterior = posterior
-        p = posterior
+    def __init__(self, posterior: Posterior, draws: int, rng: np.random.Generator, count: int = 512) -> None:
+        p = self.posterior = posterior
         self._features = Features.of(p.kernel, p.parameters, p.points.F.shape[1], count, rng)
-        self._weight = rng.standard_normal(count) / np.sqrt(count)
+        self._weight = rng.standard_normal((draws, count)) / np.sqrt(count)
         noise = p.noise + (0.0 if p.given is None else p.given)
-        error = rng.standard_normal(len(p)) * np.sqrt(noise)
-        residual = (p.y - p.mean) / np.sqrt(p.scale) - self._features.value(p.points) @ self._weight - error
-        self._update = p.solve(residual)
+        error = rng.standard_normal((len(p), draws)) * np.sqrt(noise * np.ones(len(p)))[:, None]
+        residual = (p.y - p.mean)[:, None] / np.sqrt(p.scale) - self._features.value(p.points) @ self._weight.T
+        self._update = p.solve(residual - error).T  # (S, n)
 
     def draw(self, X: np.ndarray) -> np.ndarray:
-        """(m,) the drawn function."""
+        """(S, m) the drawn functions at the rows of X (m, d)."""
         p, A = self.posterior, Points(X, self.posterior.columns)
         k, _ = p.kernel.cross(p.parameters, A, p.points)
-        return p.mean + np.sqrt(p.scale) * (self._features.value(A) @ self._weight + k @ self._update)
+        return p.mean + np.sqrt(p.scale) * (self._weight @ self._features.value(A).T + self._update @ k.T)
 
-    def value(self, X: np.ndarray) -> np.ndarray:
-        return -self.draw(X)
-
-    def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def gradient(self, X: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row i of X under draw ``which[i]``: values (m,) and gradients (m, d), 0 by columns that aren't numeric."""
         p, A = self.posterior, Points(X, self.posterior.columns)
         k, cache = p.kernel.cross(p.parameters, A, p.points)
-        W = np.broadcast_to(self._update, k.shape)
-        slope = self._features.gradient(A, self._weight)
-        slope += p.kernel.contract_inputs(p.parameters, A, p.points, cache, W)
-        value = p.mean + np.sqrt(p.scale) * (self._features.value(A) @ self._weight + k @ self._update)
-        return -value, -np.sqrt(p.scale) * p.columns.numeric_part(slope)
+        weight, update = self._weight[which], self._update[which]
+        slope = self._features.gradient(A, weight)
+        slope += p.kernel.contract_inputs(p.parameters, A, p.points, cache, update)
+        value = np.einsum("ij,ij->i", self._features.value(A), weight) + np.einsum("ij,ij->i", k, update)
+        root = np.sqrt(p.scale)
+        return p.mean + root * value, root * p.columns.numeric_part(slope)
+
+    def minima(self, rows: np.ndarray, domain: Domain, calls: int = 15) -> tuple[np.ndarray, np.ndarray]:
+        """Places (S, d) and values (S,) of the draws' minima over a domain.
+
+        The best of ``rows`` (feasible and snapped) under each draw, improved along its continuous columns.
+        """
+        values = self.draw(rows)
+        best, at = values.argmin(axis=1), np.arange(len(values))
+        X, lowest = rows[best], values[at, best]
+        free = domain.continuous & ~np.isnan(X)
+        if not free.any():
+            return X, lowest
+
+        def negative(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            value, slope = self.gradient(batch, at)
+            return -value, -slope
+
+        low, high = np.zeros(len(domain)), np.ones(len(domain))
+        moved, found = ascend(negative, X, free, low, high, calls, feasible=domain.feasible)
+        better = -found < lowest
+        return np.where(better[:, None], moved, X), np.where(better, -found, lowest)
+
+
+@dataclass(frozen=True)
+class ThompsonSample:
+    """One drawn function, negated: its maximum is a sample of where the minimum is."""
+
+    paths: Paths
+    name: str = "Thompson sample"
+
+    def value(self, X: np.ndarray) -> np.ndarray:
+        return -self.paths.draw(X)[0]
+
+    def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, slope = self.paths.gradient(X, np.zeros(len(X), dtype=int))
+        return -value, -slope

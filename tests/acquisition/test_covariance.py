@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine.acquisition.covariance import Covariance, GivenValues, draw_at
-from engine.acquisition.thompson import Features, Path
+from engine.acquisition.domain import Domain
+from engine.acquisition.thompson import Features, Paths, ThompsonSample
 from engine.surrogate.exact import Posterior
 from engine.surrogate.inputs import Columns, Points
 from engine.surrogate.kernels import make_kernel
@@ -122,28 +123,43 @@ def test_random_features_reproduce_the_kernel(kernel):
 @pytest.mark.parametrize("kernel", ["matern52", "rbf+additive"])
 def test_paths_have_the_posterior_moments(kernel):
     p, X = posterior(kernel, scale=0.8), rows(6, 2)
-    paths = np.array([Path(p, np.random.default_rng([7, i]), count=256).draw(X) for i in range(600)])
+    # Draws of one call share their features, so that many calls are needed for independence.
+    paths = np.concatenate([Paths(p, 4, np.random.default_rng([7, i]), count=128).draw(X) for i in range(300)])
     mean, std = p.predict(X)
-    error = std / np.sqrt(600)
-    assert (np.abs(paths.mean(0) - mean) < 4.5 * error).all()
+    assert (np.abs(paths.mean(0) - mean) < 4.5 * std / np.sqrt(300)).all()
     np.testing.assert_allclose(np.cov(paths.T), Covariance(p, X).among(), atol=0.2 * std.max() ** 2)
 
 
 def test_a_path_without_noise_goes_through_the_data():
     p = posterior(noise=1e-9)
-    path = Path(p, np.random.default_rng(0))
-    np.testing.assert_allclose(path.draw(p.X), p.y, atol=1e-3)
+    paths = Paths(p, 2, np.random.default_rng(0))
+    np.testing.assert_allclose(paths.draw(p.X), np.broadcast_to(p.y, (2, 12)), atol=1e-3)
 
 
-def test_gradient_of_a_path():
+def test_gradient_of_paths():
     p, X = posterior(), rows(6, 2)
-    path = Path(p, np.random.default_rng(0), count=64)
-    value, slope = path.gradient(X)
-    np.testing.assert_allclose(value, path.value(X))
-    check_gradient(path.value, slope, X)
+    paths, which = Paths(p, 3, np.random.default_rng(0), count=64), np.array([0, 1, 2, 2, 1, 0])
+    value, slope = paths.gradient(X, which)
+    np.testing.assert_allclose(value, paths.draw(X)[which, np.arange(6)])
+    check_gradient(lambda A: paths.draw(A)[which, np.arange(6)], slope, X)
+    sample = ThompsonSample(paths)
+    np.testing.assert_allclose(sample.gradient(X)[0], sample.value(X))
+    np.testing.assert_allclose(sample.gradient(X)[1][0], -slope[0])
+
+
+def test_minima_of_paths_are_at_least_as_low_as_a_fine_screen():
+    p = posterior(n=8)
+    thirds = (np.arange(3) + 0.5) / 3
+    ordered = np.array([True, True, False, True])
+    domain = Domain((None, None, thirds, None), ordered, lambda X: X, None, lambda n, rng: rows(n, 0))
+    paths = Paths(p, 5, np.random.default_rng(0), count=128)
+    X, lowest = paths.minima(rows(300, 5), domain)
+    np.testing.assert_allclose(paths.draw(X)[np.arange(5), np.arange(5)], lowest, atol=1e-9)
+    assert (lowest < paths.draw(rows(3000, 6)).min(1) + 0.02).all()
+    assert ((X[:, :2] >= 0) & (X[:, :2] <= 1)).all()
 
 
 def test_paths_are_repeatable():
     p, X = posterior(), rows(6, 2)
-    first, second = (Path(p, np.random.default_rng(5)).draw(X) for _ in range(2))
+    first, second = (Paths(p, 2, np.random.default_rng(5)).draw(X) for _ in range(2))
     np.testing.assert_array_equal(first, second)
