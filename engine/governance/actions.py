@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy.engine import Connection, Row
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection, Row
 from engine.errors import InvalidInput, NotAllowed
 from engine.governance import audit
 from engine.governance.actors import Actor
-from engine.store import Store, commands, events, leases, studies, trials
+from engine.store import Store, commands, events, leases, studies, transfer, trials
 from engine.store.records import VERBS, CommandRecord, StudyState, TrialRecord, Verb
 from engine.store.states import AFTER, ENDED, why_not
 from engine.store.values import plain
@@ -33,6 +34,21 @@ def create_study(store: Store, spec: StudySpec, actor: Actor, *, state: StudySta
         events.add(connection, id_, actor.name, "create", f"Created {spec.name}.")
         definition = plain("study", spec.to_dict())
         audit.append(connection, actor, "study.create", id_, {"state": state, "definition": definition})
+    return id_
+
+
+def import_study(store: Store, path: str | Path, actor: Actor, *, copy: bool = False) -> str:
+    """Reads a file of ``Store.export_study`` and returns the study's id: that of the file, a new one for a copy.
+
+    A study that was on its way arrives paused. Raises Conflict if the store has it already, InvalidInput naming the
+    line that is wrong.
+    """
+    actor.check("import")
+    with store.transaction() as connection:
+        new_id = studies.new_id() if copy else None
+        id_ = transfer.import_lines(connection, transfer.read_file(Path(path)), new_id=new_id)
+        name = studies.lock(connection, id_).name
+        audit.append(connection, actor, "study.import", id_, {"file": Path(path).name, "name": name, "copy": copy})
     return id_
 
 

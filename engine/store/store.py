@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from engine.errors import Conflict
-from engine.store import commands, events, leases, models, progress, studies, trials
+from engine.store import commands, events, leases, models, progress, studies, transfer, trials
 from engine.store.migrate import open_database
 from engine.store.progress import ProgressPoint
 from engine.store.records import (
@@ -111,6 +111,12 @@ class Store:
         """Best so far of each study, oldest first, at most ``points`` values; an empty list before the first."""
         with self._database.read() as connection:
             return studies.sparklines(connection, study_ids, points)
+
+    def export_study(self, key: str, path: str | Path) -> None:
+        """Writes everything of a study into one file (gzipped if it ends in .gz), which
+        engine.governance.actions.import_study reads. Raises NotFound, or StoreError if it can't be written."""
+        with self._database.read() as connection:
+            transfer.write_file(transfer.export_lines(connection, key), Path(path))
 
     # --- trials --------------------------------------------------------------------------------------------
 

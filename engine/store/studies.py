@@ -137,28 +137,32 @@ def lock(connection: Connection, study_id: str) -> Row:
     return row
 
 
+def new_id() -> str:
+    return secrets.token_hex(6)
+
+
 def insert(connection: Connection, spec: StudySpec, owner: str, state: StudyState) -> str:
     """Writes a study and returns its id. Raises InvalidInput if the definition holds what JSON can't keep."""
-    definition = plain("study", spec.to_dict())
-    id_ = secrets.token_hex(6)
-    counts = dict.fromkeys((c.name for c in studies.c if c.name.startswith("n_")), 0)
+    return insert_row(connection, spec, owner, state=state, revision=1, created_at=now(connection), message="")
+
+
+def insert_row(connection: Connection, spec: StudySpec, owner: str, *, id: str | None = None, **values: Any) -> str:
+    """Writes a study without trials, with these columns; a new id unless one is given."""
+    id = id or new_id()
     connection.execute(
         studies.insert().values(
-            id=id_,
+            id=id,
             name=spec.name,
-            state=state,
-            revision=1,
             owner=text(owner, 200),
-            created_at=now(connection),
             bucket_width=1,
             search_text=_search_text(spec, owner),
-            message="",
             best_so_far={"step": 1, "points": []},
-            spec=definition,
-            **counts,
+            spec=plain("study", spec.to_dict()),
+            **dict.fromkeys((c.name for c in studies.c if c.name.startswith("n_")), 0),
+            **values,
         )
     )
-    return id_
+    return id
 
 
 def update(connection: Connection, study_id: str, **values: Any) -> None:

@@ -19,6 +19,8 @@ from engine.store.values import lenient, outcomes, plain, text
 SORTS = ("number", "finished_order")
 LOG_LIMIT = 200_000
 """Characters of a run's output that are kept: its beginning and its end."""
+_CHUNK = 1000
+"""Numbers in one query: databases limit the parameters of a statement."""
 _TOLD: tuple[TrialState, ...] = ("complete", "failed", "infeasible")
 _COUNTS = {state: f"n_{state}" for state in ("queued", "running", "complete", "failed", "infeasible", "abandoned")}
 
@@ -59,7 +61,7 @@ def page(
     where = [trials.c.study_id == study_id]
     if states is not None:
         where.append(trials.c.state.in_(wanted))
-    limit, offset = max(0, limit), max(0, offset)
+    limit, offset = max(0, min(limit, total)), max(0, offset)
     if sort in SORTS:
         column = trials.c[sort]
         order: list[sa.ColumnElement[Any]] = [column.desc() if descending else column.asc()]
@@ -71,11 +73,15 @@ def page(
     else:
         name = study.spec["objectives"][0]["name"] if sort == "value" else sort
         numbers = _numbers_by_value(connection, study_id, name, where, states is None, descending, limit, offset)
-    rows = connection.execute(
-        sa.select(trials).where(trials.c.study_id == study_id, trials.c.number.in_(numbers))
-    ).all()
-    place = {number: i for i, number in enumerate(numbers)}
-    return _with_values(connection, study_id, sorted(rows, key=lambda row: place[row.number])), total
+    parts = (numbers[i : i + _CHUNK] for i in range(0, len(numbers), _CHUNK))
+    return [trial for part in parts for trial in _chosen(connection, study_id, part)], total
+
+
+def _chosen(connection: Connection, study_id: str, numbers: Sequence[int]) -> list[TrialRecord]:
+    """The trials with these numbers, in this order."""
+    query = sa.select(trials).where(trials.c.study_id == study_id, trials.c.number.in_(numbers))
+    rows = {row.number: row for row in connection.execute(query)}
+    return _with_values(connection, study_id, [rows[number] for number in numbers])
 
 
 def _numbers_by_value(

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import sqlalchemy as sa
 
 from engine.errors import LeaseLost
 from engine.governance import actions
-from engine.store import Lease, Store, tables
-from tests.support.studies import ANALYST, leased, make_study, run_trial
-
-
-def silence(store: Store, engine: str, seconds: float = 1000.0) -> None:
-    """As if no heartbeat had come for so long."""
-    with store.transaction() as connection:
-        for table, key in ((tables.leases, tables.leases.c.engine_id), (tables.engines, tables.engines.c.id)):
-            connection.execute(sa.update(table).where(key == engine).values(seen_at=table.c.seen_at - seconds))
+from engine.store import Lease, Store
+from tests.support.studies import ANALYST, leased, make_study, run_trial, silence
 
 
 def take_over(store: Store, study_id: str, engine: str = "engine-2") -> Lease:

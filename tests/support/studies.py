@@ -57,6 +57,13 @@ def run_trial(
     return store.finish_trial(lease, trial.number, trial.attempt, state, values)
 
 
+def silence(store: Store, engine: str, seconds: float = 1000.0) -> None:
+    """As if no heartbeat had come for so long."""
+    with store.transaction() as connection:
+        for table, key in ((tables.leases, tables.leases.c.engine_id), (tables.engines, tables.engines.c.id)):
+            connection.execute(sa.update(table).where(key == engine).values(seen_at=table.c.seen_at - seconds))
+
+
 def fill(store: Store, study_id: str, n: int, at: float = 1.7e9) -> None:
     """n finished trials written in bulk: every 10th failed, every 17th breaks the constraint, the rest improve slowly
     under a wave. Counts, incumbents, buckets and curve are as the write path would leave them."""
