@@ -18,6 +18,11 @@ from engine.store.tables import studies as study_table
 from engine.store.values import text
 
 LEASE_SECONDS = 15.0
+_HELD = sa.select(leases.c.token).where(
+    leases.c.study_id == sa.bindparam("study"),
+    leases.c.engine_id == sa.bindparam("engine"),
+    leases.c.token == sa.bindparam("number"),
+)
 _FORGET_AFTER = 7 * 86400.0
 """A silent engine is shown for a week."""
 
@@ -112,12 +117,8 @@ def take(connection: Connection, engine_id: str, lease_seconds: float, study_id:
 def check(connection: Connection, lease: Lease) -> Row:
     """Locks the study and returns its row. Raises LeaseLost if another engine took it over."""
     study = studies.lock(connection, lease.study_id)
-    where = (
-        leases.c.study_id == lease.study_id,
-        leases.c.engine_id == lease.engine_id,
-        leases.c.token == lease.token,
-    )
-    if connection.execute(sa.select(leases.c.token).where(*where)).one_or_none() is None:
+    key = {"study": lease.study_id, "engine": lease.engine_id, "number": lease.token}
+    if connection.execute(_HELD, key).one_or_none() is None:
         raise LeaseLost(
             f"Engine {lease.engine_id} no longer holds the study {study.name}: another took it over, or it was ended."
         )

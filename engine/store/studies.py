@@ -31,6 +31,8 @@ _COLUMNS = (
 )
 _ROWS = sa.select(*_COLUMNS).select_from(studies.outerjoin(leases, leases.c.study_id == studies.c.id))
 
+_LOCKED = sa.select(studies, clock().label("now")).where(studies.c.id == sa.bindparam("key")).with_for_update()
+
 
 # --- reading ------------------------------------------------------------------------------------------
 
@@ -130,8 +132,7 @@ def lock(connection: Connection, study_id: str) -> Row:
 
     Every write begins here, so that the order of locks is the same everywhere: study, lease, audit.
     """
-    query = sa.select(studies, clock().label("now")).where(studies.c.id == study_id).with_for_update()
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LOCKED, {"key": study_id}).one_or_none()
     if row is None:
         raise NotFound(f"There is no study {study_id!r}: tunedesk study list shows them.")
     return row

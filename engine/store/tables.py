@@ -226,3 +226,152 @@ audit_head = Table(
     Column("seq", BigInteger, nullable=False),
     Column("hash", String, nullable=False),
 )
+
+# --- governance: what is live, and how it came to be ------------------------------------------------------
+
+_optional_json = JSON(none_as_null=True)
+_LIVE = text("state = 'live'")
+_UNDER_WAY = text("state IN ('ramping', 'paused')")
+
+scopes = Table(
+    "scopes",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("definition_version", Integer, nullable=False),
+    Column("live_version", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("pending", _optional_json),  # a change that loosens the limits and waits for a second person
+)
+
+scope_definitions = Table(
+    "scope_definitions",
+    metadata,
+    Column("scope", String, ForeignKey("scopes.name"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("confirmed_by", String),
+    Column("reason", Text, nullable=False),
+    Column("definition", JSON, nullable=False),
+)
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("scope", String, ForeignKey("scopes.name"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("author", String, nullable=False),
+    Column("baseline_version", Integer, nullable=False),
+    Column("digest", String, nullable=False),  # what an approval is bound to
+    Column("evidence_digest", String),
+    Column("study_id", String),  # no foreign key: the record outlives the study
+    Column("trial_number", Integer),
+    Column("created_at", Double, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("submitted_at", Double),
+    Column("expires_at", Double),
+    Column("due_at", Double),
+    Column("step", Integer, nullable=False),  # of the ramp; 0 before it starts
+    Column("step_at", Double),
+    Column("gate_passed_by", String),
+    Column("version", Integer),  # of the live registry, once it went live
+    Column("title", Text, nullable=False),
+    Column("rationale", Text, nullable=False),
+    Column("note", Text, nullable=False),  # why it is in this state
+    Column("editors", JSON, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("ramp", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("evidence", _optional_json),
+    Index(None, "scope", "state"),
+    Index(None, "state", "created_at"),
+    # At most one proposal of a scope is live and at most one is on its way, whatever the program believes.
+    Index("ix_proposals_live", "scope", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+    Index("ix_proposals_under_way", "scope", unique=True, sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", _counter, primary_key=True, autoincrement=True),
+    Column("proposal_id", String, ForeignKey("proposals.id"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("revoked_at", Double),
+    Column("reason", Text, nullable=False),
+    Column("revoked_because", Text, nullable=False),
+    Index(None, "proposal_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+live_versions = Table(
+    "live_versions",
+    metadata,
+    Column("scope", String, ForeignKey("scopes.name"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("proposal_id", String, ForeignKey("proposals.id")),  # empty for the values a scope began with
+    Column("digest", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("approvers", JSON, nullable=False),
+    Column("params", JSON, nullable=False),
+)
+
+live_events = Table(
+    "live_events",
+    metadata,
+    Column("id", _counter, primary_key=True, autoincrement=True),
+    Column("scope", String, nullable=False),  # '*' for the global kill switch, so that there is no foreign key
+    Column("at", Double, nullable=False),
+    Column("layer", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("version", Integer),
+    Column("proposal_id", String),
+    Column("step", Integer),
+    Column("until", Double),
+    Column("reason", Text, nullable=False),
+    Column("params", _optional_json),  # empty where the layer ends
+    Index(None, "scope", "layer", "id"),
+    sqlite_autoincrement=True,
+)
+
+freeze_windows = Table(
+    "freeze_windows",
+    metadata,
+    Column("id", _counter, primary_key=True, autoincrement=True),
+    Column("scope", String, nullable=False),  # '*' for every scope
+    Column("starts_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("ended_by", String),  # ended before its time
+    Column("reason", Text, nullable=False),
+    Index(None, "scope", "ends_at"),
+    sqlite_autoincrement=True,
+)
+
+live_metrics = Table(
+    "live_metrics",
+    metadata,
+    Column("id", _counter, primary_key=True, autoincrement=True),
+    Column("scope", String, ForeignKey("scopes.name"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("name", String, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("proposal_id", String),  # the ramp step whose values it was measured on
+    Column("step", Integer),
+    Index(None, "scope", "id"),
+    Index(None, "proposal_id", "step", "name"),
+    sqlite_autoincrement=True,
+)

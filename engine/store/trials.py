@@ -22,6 +22,9 @@ LOG_LIMIT = 200_000
 _CHUNK = 1000
 """Numbers in one query: databases limit the parameters of a statement."""
 _TOLD: tuple[TrialState, ...] = ("complete", "failed", "infeasible")
+_KEY = (trials.c.study_id == sa.bindparam("study"), trials.c.number == sa.bindparam("n"))
+_ONE = sa.select(trials).where(*_KEY)
+_STATE = sa.select(trials.c.number, trials.c.state, trials.c.attempt, trials.c.error).where(*_KEY)
 _COUNTS = {state: f"n_{state}" for state in ("queued", "running", "complete", "failed", "infeasible", "abandoned")}
 
 
@@ -29,8 +32,7 @@ _COUNTS = {state: f"n_{state}" for state in ("queued", "running", "complete", "f
 
 
 def get(connection: Connection, study_id: str, number: int) -> TrialRecord:
-    query = sa.select(trials).where(trials.c.study_id == study_id, trials.c.number == number)
-    rows = connection.execute(query).all()
+    rows = connection.execute(_ONE, {"study": study_id, "n": number}).all()
     if not rows:
         raise NotFound(f"The study {study_id} has no trial {number}.")
     return _with_values(connection, study_id, rows)[0]
@@ -317,8 +319,7 @@ def recover(connection: Connection, study_id: str, reason: str) -> list[TrialRec
 
 
 def _locked(connection: Connection, study: Row, number: int) -> Row:
-    query = sa.select(trials.c.number, trials.c.state, trials.c.attempt, trials.c.error)
-    row = connection.execute(query.where(trials.c.study_id == study.id, trials.c.number == number)).one_or_none()
+    row = connection.execute(_STATE, {"study": study.id, "n": number}).one_or_none()
     if row is None:
         raise NotFound(f"The study {study.name} has no trial {number}.")
     return row
