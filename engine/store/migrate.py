@@ -14,7 +14,7 @@ from engine.errors import StoreError
 from engine.store.database import Database
 from engine.store.urls import parse
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """Every version of the tables, oldest first; kept here so that opening a store needs no Alembic."""
 HEAD = VERSIONS[-1]
 _LOCK = 0x74756E65  # PostgreSQL's advisory lock while a store is migrated: "tune"
