@@ -168,7 +168,7 @@ class _Api:
         self.actor.check("command")
         data = _json(await _body(request))
         if not isinstance(data, dict) or data.get("verb") not in VERBS:
-            raise InvalidInput("verb", f"is missing or unknown: the body is {{\"verb\": …}} with {', '.join(VERBS)}.")
+            raise InvalidInput("verb", f'is missing or unknown: the body is {{"verb": …}} with {", ".join(VERBS)}.')
         verb = cast(Verb, data["verb"])
         unknown = sorted(set(data) - {"verb"})
         if unknown:

@@ -161,9 +161,7 @@ def _trials(
     limit: int,
     offset: int,
 ) -> tuple[list[TrialRecord], int]:
-    return store().list_trials(
-        study_id, states=states, sort=sort, descending=descending, limit=limit, offset=offset
-    )
+    return store().list_trials(study_id, states=states, sort=sort, descending=descending, limit=limit, offset=offset)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

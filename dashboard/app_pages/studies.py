@@ -100,11 +100,13 @@ def studies_list(search: str, states: list[StudyState], sort: str) -> None:
     page = st.session_state.get("studies_page", 1)
     try:
         engines = data.engines()
-        query = {"search": search, "states": states or None, "sort": by, "descending": descending}
-        found, total = data.studies(limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **query)
+        read = functools.partial(
+            data.studies, search=search, states=states or None, sort=by, descending=descending, limit=PAGE_SIZE
+        )
+        found, total = read(offset=(page - 1) * PAGE_SIZE)
         if not found and page > 1:
             page = 1
-            found, total = data.studies(limit=PAGE_SIZE, **query)
+            found, total = read()
     except TunedeskError as error:
         st.warning(plain(str(error)), title="No news from the store", icon=":material/cloud_off:")
         return

@@ -121,8 +121,6 @@ def _facts(study: StudyRecord) -> list[str]:
 def _controls(study: StudyRecord) -> None:
     """A button for each command that can be carried out now, its meaning beside it."""
     verbs = [verb for verb in VERBS if why_not(verb, study.state) is None]
-    if not verbs:
-        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for verb in verbs:
             with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
@@ -131,6 +129,14 @@ def _controls(study: StudyRecord) -> None:
                 else:
                     _button(study, verb, verb.capitalize(), primary=verb == "resume")
                 st.caption(VERBS[verb], width="content")
+        if st.button(
+            "Clone",
+            icon=":material/content_copy:",
+            type="tertiary",
+            key="clone_study",
+            help="Starts a new study from this one's definition.",
+        ):
+            st.switch_page("app_pages/new_study.py", query_params={"clone": study.id})
 
 
 def _button(study: StudyRecord, verb: Verb, label: str, *, primary: bool = False) -> None:
