@@ -18,10 +18,16 @@ def add(connection: Connection, study_id: str | None, actor: str, kind: str, wor
 
 
 def latest(
-    connection: Connection, study_id: str | None = None, limit: int = 50, before: int | None = None
+    connection: Connection,
+    study_id: str | None = None,
+    limit: int = 50,
+    before: int | None = None,
+    after: int | None = None,
 ) -> list[EventRecord]:
-    """Newest first: of one study, or of the whole store. before: only those with a smaller id, for the next page."""
+    """Newest first: of one study, or of the whole store. before, after: only those with a smaller or larger id."""
     query = sa.select(events).order_by(events.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(events.c.id > after)
     if study_id is not None:
         query = query.where(events.c.study_id == study_id)
     if before is not None:

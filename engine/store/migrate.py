@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
@@ -13,6 +13,9 @@ from sqlalchemy.engine import URL, Connection
 from engine.errors import StoreError
 from engine.store.database import Database
 from engine.store.urls import parse
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 VERSIONS = ("0001", "0002")
 """Every version of the tables, oldest first; kept here so that opening a store needs no Alembic."""
@@ -54,12 +57,14 @@ def open_database(url: str | Path, *, create: bool, migrate: bool, readonly: boo
     return database
 
 
-def upgrade(url: str | Path, target: str = HEAD) -> Path | None:
-    """Creates the store or brings it to ``target``; the copy of a SQLite file made before a change, else None.
+def upgrade(url: str | Path, target: str | None = None) -> Path | None:
+    """Creates the store or brings it to ``target`` (this program's version, or an older one, or 'base').
+
+    Returns the copy of a SQLite file that was made before a change, else None.
 
     Safe to call from several processes at once: one migrates, the others find the work done.
     """
-    parsed = parse(url)
+    parsed, target = parse(url), target or HEAD
     copy: Path | None = None
     if parsed.get_backend_name() == "sqlite":
         _make_folder(parsed)
@@ -139,10 +144,8 @@ def _need(connection: Connection, where: str) -> str:
 
 def _run(connection: Connection, target: str) -> None:
     from alembic import command
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", "engine.store:migrations")
+    config = _config()
     config.attributes["connection"] = connection
     version = None
     if VERSION_TABLE in sa.inspect(connection).get_table_names():
@@ -150,6 +153,16 @@ def _run(connection: Connection, target: str) -> None:
     order = ["base", *VERSIONS]
     down = order.index(target) < order.index(version or "base")
     (command.downgrade if down else command.upgrade)(config, target)
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise StoreError("The migration would have left rows without what they refer to; nothing was changed.")
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "engine.store:migrations")
+    return config
 
 
 def _make_folder(url: URL) -> None:
@@ -172,5 +185,6 @@ def _write_ahead_log(database: Database) -> None:
 
 def _copy_beside(database: Database) -> Path:
     path = Path(str(database.url.database))
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return backup(path, path.with_name(f"{path.name}.{stamp}.backup"))
+    name = f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (f"{name}{suffix}.backup" for suffix in ("", *(f"-{i}" for i in range(2, 1000))))
+    return backup(path, next(path.with_name(n) for n in names if not path.with_name(n).exists()))

@@ -179,10 +179,13 @@ class Store:
         with self._database.read() as connection:
             return models.at(connection, study_id, n_observations)
 
-    def events(self, study_id: str | None = None, limit: int = 50, before: int | None = None) -> list[EventRecord]:
-        """Newest first, of one study or of the store; before: an event's id, for the next page."""
+    def events(
+        self, study_id: str | None = None, limit: int = 50, before: int | None = None, after: int | None = None
+    ) -> list[EventRecord]:
+        """Newest first, of one study or of the store. before: an event's id, for the next page; after: for what is
+        new since then."""
         with self._database.read() as connection:
-            return events.latest(connection, study_id, limit, before)
+            return events.latest(connection, study_id, limit, before, after)
 
     def commands(self, study_id: str, limit: int = 20) -> list[CommandRecord]:
         """Newest first."""

@@ -62,32 +62,90 @@ def test_a_missing_store_is_made_only_on_demand(tmp_path: Path) -> None:
         assert store.list_studies()[1] == 1
 
 
-def test_an_older_store_asks_for_the_upgrade_and_is_copied_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "tunedesk.db"
-    with Store.open(path, create=True) as store:
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "9000", {head!r}, None, None
+
+
+def recreate():  # SQLite: copied, dropped, renamed, with rows of other tables that refer to it
+    return "always" if op.get_bind().dialect.name == "sqlite" else "never"
+
+
+def upgrade():
+    with op.batch_alter_table("studies", recreate=recreate()) as table:
+        table.add_column(sa.Column("desk", sa.String(), nullable=False, server_default="fx"))
+
+
+def downgrade():
+    with op.batch_alter_table("studies", recreate=recreate()) as table:
+        table.drop_column("desk")
+"""
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that gives the program another version of the tables, with a migration of its own."""
+
+    def install() -> None:
+        (tmp_path / "9000_desks.py").write_text(NEXT.format(head=migrate.HEAD))
+        config = migrate._config()
+        packaged = Path(migrate.__file__).parent / "migrations" / "versions"
+        config.set_main_option("path_separator", "newline")
+        config.set_main_option("version_locations", f"{packaged}\n{tmp_path}")
+        monkeypatch.setattr(migrate, "_config", lambda: config)
+        monkeypatch.setattr(migrate, "VERSIONS", (*migrate.VERSIONS, "9000"))
+        monkeypatch.setattr(migrate, "HEAD", "9000")
+
+    return install
+
+
+def test_an_older_store_is_brought_up_on_demand_and_down_again_without_loss(store_url: str, next_version) -> None:
+    first = migrate.HEAD
+    with Store.open(store_url) as store:
         study_id, lease = leased(store)
         run_trial(store, lease)
-    set_version(str(path), "0000")
-    monkeypatch.setattr(migrate, "VERSIONS", ("0000", *migrate.VERSIONS))
-    monkeypatch.setattr(migrate, "_run", set_versions)
+        before = store.get_trial(study_id, 0)
+    next_version()
     with pytest.raises(StoreError, match=r"older version .*tunedesk db upgrade"):
-        Store.open(path)
-    copy = upgrade(path)
-    assert copy is not None
-    assert copy.parent == path.parent
-    with Store.open(path) as store:
-        assert store.get_study(study_id).n_complete == 1
+        Store.open(store_url, create=True)
+    copy = upgrade(store_url, "9000")
+    with Store.open(store_url) as store:
+        assert store.get_trial(study_id, 0) == before
+        with store.snapshot() as connection:
+            assert connection.exec_driver_sql("SELECT desk FROM studies").scalar_one() == "fx"
+        run_trial(store, lease)
+    assert upgrade(store_url, "9000") is None  # nothing to do, nothing copied
+    upgrade(store_url, first)
+    with pytest.raises(StoreError, match="older version"):
+        Store.open(store_url)
+    with Store.open(store_url, migrate=True) as store:
+        assert store.get_study(study_id).n_complete == 2
+    if copy is None:
+        assert store_url.startswith("postgresql")
+        return
     with sqlite3.connect(copy) as connection:  # the copy is whole and of the old version
-        assert connection.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchone() == ("0000",)
+        assert connection.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchone() == (first,)
         assert connection.execute("SELECT count(*) FROM trials").fetchone() == (1,)
-    assert upgrade(path) is None  # nothing to do, nothing copied
-    assert len(list(tmp_path.glob("*.backup"))) == 1
 
 
-def set_versions(connection: sa.Connection, target: str) -> None:
-    connection.execute(sa.text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = :v"), {"v": target})
+def test_a_migration_that_fails_changes_nothing(store_url: str, next_version, tmp_path: Path) -> None:
+    with Store.open(store_url) as store:
+        _, lease = leased(store)
+        run_trial(store, lease)
+    next_version()
+    script = tmp_path / "9000_desks.py"
+    script.write_text(
+        script.read_text().replace("def downgrade", "    raise RuntimeError('power cut')\n\n\ndef downgrade")
+    )
+    with pytest.raises(RuntimeError, match="power cut"):
+        upgrade(store_url, "9000")
+    database = Database(parse(store_url))
+    with database.read() as connection:
+        assert "desk" not in [c["name"] for c in sa.inspect(connection).get_columns("studies")]
+        assert connection.exec_driver_sql("SELECT count(*) FROM trials").scalar_one() == 1
+    database.close()
 
 
 def test_a_newer_store_is_refused(store_url: str) -> None:

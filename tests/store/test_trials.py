@@ -16,7 +16,9 @@ from tests.support.studies import leased, make_study, run_trial
 def test_a_finished_trial_is_read_back_as_written(store: Store) -> None:
     study_id, lease = leased(store)
     params = {"x": 0.1 + 0.2, "kind": "b"}
-    added = store.add_trial(lease, params, origin="design", reason={"text": "Sobol", "acquisition": -math.inf})
+    added = store.add_trial(
+        lease, params, origin="design", reason={"text": "Sobol\x00\udcff", "acquisition": -math.inf}
+    )
     assert (added.number, added.state, added.attempt) == (0, "queued", 1)
     assert store.unfinished_trials(study_id) == [added]
     started = store.start_trial(lease, 0)
@@ -27,7 +29,7 @@ def test_a_finished_trial_is_read_back_as_written(store: Store) -> None:
     assert done.params == params
     assert list(done.params) == ["x", "kind"]
     assert done.values == {"sharpe": 1 / 3, "drawdown": 0.2}
-    assert done.reason == {"text": "Sobol", "acquisition": None}  # what JSON can't hold is only shown
+    assert done.reason == {"text": "Sobol\x00\udcff", "acquisition": None}  # what JSON can't hold is only shown
     assert (done.feasible, done.incumbent, done.finished_order, done.origin) == (True, True, 1, "design")
     assert store.trial_log(study_id, 0).startswith("hello")
     assert store.unfinished_trials(study_id) == []
