@@ -24,7 +24,7 @@ from engine.space.outcomes import Objective
 
 ObjectiveFunction = Callable[..., Any]
 ALLOW_VARIABLE = "TUNEDESK_OBJECTIVES"
-_AREAS = ("strategy", "risk", "pipeline", "synthetic")
+_AREAS = ("strategy", "model", "risk", "pipeline", "synthetic")
 """Modules of this package that declare ``ENTRIES``; imported only when the catalogue is asked for."""
 
 
@@ -124,8 +124,9 @@ def read_arguments(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What an objective of the catalogue works with: its parameters and settings, the absent ones at their default.
 
-    A study may give a parameter other bounds, or leave it out, than the entry's space. Parameters whose condition
-    doesn't hold are absent from the result. Raises InvalidInput for a name or a value that the objective can't use.
+    A study may give a parameter other bounds than the entry's space, or leave it out. Parameters whose condition
+    doesn't hold, and those without a default, are absent from the result (parents come before children in the space).
+    Raises InvalidInput for a name or a value that the objective can't use.
     """
     space = entry.space
     for name in params:
@@ -133,9 +134,10 @@ def read_arguments(
     values: dict[str, Any] = {}
     further = [p for name, p in entry.further.items() if name in params and name not in space]
     for p in (*space, *further):
-        value = params.get(p.name, entry.defaults.get(p.name))
-        if value is None and p.when and p.name not in params:
+        active = all(parent in values and values[parent] in wanted for parent, wanted in (p.when or {}).items())
+        if not active or (p.name not in params and p.name not in entry.defaults):
             continue
+        value = params.get(p.name, entry.defaults.get(p.name))
         if isinstance(p, Categorical):
             value = p.check(value)
         elif not _is_finite_number(value):

@@ -10,7 +10,7 @@ from engine.objectives.catalogue import ALLOW_VARIABLE, read_arguments
 from engine.space import OutcomeConstraint
 
 ENTRIES = list(catalogue().values())
-QUICK = {"slow_noisy_bowl": {"seconds": 0.0}}
+QUICK = {"slow_noisy_bowl": {"seconds": 0.0}, "classifier": {"dataset": "wine", "folds": 2}}
 
 
 def by_slug(entry):
@@ -62,6 +62,12 @@ def test_an_inactive_parameter_stays_absent():
     entry = find("engine.objectives.synthetic:conditional_wells")
     params, _ = read_arguments(entry, {"shape": "comb", "teeth": 2}, None)
     assert "depth" not in params
+
+
+def test_parameters_of_another_branch_are_left_alone():
+    entry = find("engine.objectives.synthetic:conditional_wells")
+    params, _ = read_arguments(entry, {"shape": "comb", "teeth": 2, "centre": 0.5, "depth": 1.0}, None)
+    assert params == {"shape": "comb", "teeth": 2}
 
 
 @pytest.mark.parametrize("value", [None, "5", math.nan, True])
