@@ -6,11 +6,12 @@ Cached values are shared between sessions and never copied: treat them as read-o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data
@@ -32,16 +33,15 @@ from engine.analysis import (
 from engine.analysis.surface import grid_points
 from engine.optimizer import Surrogate, rebuild
 from engine.store.records import ModelRecord, StudyRecord, TrialRecord
-
-Params = tuple[tuple[str, Any], ...]
-"""A configuration as a cache key: (name, value) pairs in the space's order."""
+from engine.study import StudySpec
 
 
 @dataclass(frozen=True)
 class Model:
     """A surrogate as it stood after ``n`` finished trials, and what it is drawn with."""
 
-    study: StudyRecord
+    study_id: str
+    spec: StudySpec
     n: int
     record: ModelRecord
     surrogate: Surrogate
@@ -53,7 +53,7 @@ class Model:
         params = self.surrogate.incumbent
         if params is None:
             return None
-        key = self.study.spec.space.key
+        key = self.spec.space.key
         wanted = key(params)
         return next((t for t in self.trials if t.state == "complete" and key(t.params) == wanted), None)
 
@@ -72,12 +72,12 @@ def _model(url: str, study_id: str, n: int, _study: StudyRecord, _record: ModelR
     spec, trials = _study.spec, data.finished(study_id, _study.revision, upto=n)
     finished = [(t.params, t.values or None, t.state) for t in trials]
     surrogate = rebuild(spec.space, spec.objectives, spec.outcome_constraints, finished, _record.model)
-    return Model(_study, n, _record, surrogate, trials)
+    return Model(study_id, spec, n, _record, surrogate, trials)
 
 
 def model_trust(model: Model, outcome: str) -> Trust:
     """Leave-one-out fit of an outcome."""
-    return _trust(data.store_url(), model.study.id, model.n, outcome, model)
+    return _trust(data.store_url(), model.study_id, model.n, outcome, model)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -87,25 +87,25 @@ def _trust(url: str, study_id: str, n: int, outcome: str, _model: Model) -> Trus
 
 def model_observations(model: Model, outcome: str) -> Observations:
     """The trials that the model had seen, as points."""
-    return _observations(data.store_url(), model.study.id, model.n, outcome, model)
+    return _observations(data.store_url(), model.study_id, model.n, outcome, model)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _observations(url: str, study_id: str, n: int, outcome: str, _model: Model) -> Observations:
-    return observations(_model.trials, _model.study.spec.space, outcome)
+    return observations(_model.trials, _model.spec.space, outcome)
 
 
 def model_slices(model: Model, outcome: str, anchor: Mapping[str, Any] | None) -> tuple[list[Slice], np.ndarray]:
     """Slices through an anchor (None: the centre), and how near each observation lies to each."""
-    return _slices(data.store_url(), model.study.id, model.n, outcome, _key(anchor), model)
+    return _slices(data.store_url(), model.study_id, model.n, outcome, repr(anchor), model, anchor)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _slices(
-    url: str, study_id: str, n: int, outcome: str, anchor: Params | None, _model: Model
+    url: str, study_id: str, n: int, outcome: str, anchor: str, _model: Model, _anchor: Mapping[str, Any] | None
 ) -> tuple[list[Slice], np.ndarray]:
-    space = _model.study.spec.space
-    row = anchor_row(space, None if anchor is None else dict(anchor))
+    space = _model.spec.space
+    row = anchor_row(space, _anchor)
     seen = model_observations(_model, outcome)
     found = slices(_model.surrogate, space, row, outcome=outcome, with_acquisition=False)
     return found, closeness(space, seen.params, row)
@@ -115,15 +115,23 @@ def model_surface(
     model: Model, outcome: str, x: str, y: str, anchor: Mapping[str, Any] | None
 ) -> tuple[Surface, np.ndarray]:
     """The model over two parameters through an anchor (None: the centre), and how near each observation lies to it."""
-    return _surface(data.store_url(), model.study.id, model.n, outcome, x, y, _key(anchor), model)
+    return _surface(data.store_url(), model.study_id, model.n, outcome, x, y, repr(anchor), model, anchor)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _surface(
-    url: str, study_id: str, n: int, outcome: str, x: str, y: str, anchor: Params | None, _model: Model
+    url: str,
+    study_id: str,
+    n: int,
+    outcome: str,
+    x: str,
+    y: str,
+    anchor: str,
+    _model: Model,
+    _anchor: Mapping[str, Any] | None,
 ) -> tuple[Surface, np.ndarray]:
-    space = _model.study.spec.space
-    row = anchor_row(space, None if anchor is None else dict(anchor))
+    space = _model.spec.space
+    row = anchor_row(space, _anchor)
     found = surface(_model.surrogate, space, x, y, row, outcome=outcome, points=grid_points(_model.n))
     seen = model_observations(_model, outcome)
     return found, closeness_to_plane(space, seen.params, row, (x, y))
@@ -135,5 +143,11 @@ def study_progress(study: StudyRecord) -> Progress:
     return progress(points, study.spec.objectives[0], study.n_finished)
 
 
-def _key(params: Mapping[str, Any] | None) -> Params | None:
-    return None if params is None else tuple(params.items())
+def figure(key: tuple[Any, ...], build: Callable[[], go.Figure]) -> go.Figure:
+    """A figure that was built before with the same key; else ``build()``. The key holds all that it depends on."""
+    return _figure(data.store_url(), key, build)
+
+
+@st.cache_resource(max_entries=96, show_spinner=False)
+def _figure(url: str, key: tuple[Any, ...], _build: Callable[[], go.Figure]) -> go.Figure:
+    return _build()

@@ -119,17 +119,7 @@ def progress_card(study: StudyRecord, curve: Progress) -> None:
             notes.append(f"{count(hidden, 'trial')} far from the rest outside the view: double-click shows everything.")
         notes.append("Click a point for its trial.")
         st.caption(" ".join(notes))
-        clicked = [p.get("customdata") for p in event.selection.points]
-        open_clicked(clicked[0] if clicked else None)
-
-
-def open_clicked(customdata: object) -> None:
-    """Opens the trial of a newly clicked point; one that was opened and closed before stays closed."""
-    chosen = customdata[0] if isinstance(customdata, (list, tuple)) and customdata else customdata
-    if chosen != st.session_state.get("overview_clicked"):
-        st.session_state["overview_clicked"] = chosen
-        if isinstance(chosen, (int, float)):
-            trial_drawer.select(int(chosen))
+        trial_drawer.open_clicked(event, "overview_progress")
 
 
 def health_card(study: StudyRecord, curve: Progress) -> None:
@@ -203,8 +193,8 @@ def events_card(study: StudyRecord) -> None:
 
 
 newest = study_header.require_study()
-study_header.show(newest, live=figures_row)
 study = live.shown(newest)
+study_header.show(newest, live=figures_row)
 curve = pictures.study_progress(study)
 left, right = st.columns([2, 1], gap="small")
 with left:

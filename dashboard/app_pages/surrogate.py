@@ -110,14 +110,14 @@ def choose_anchor(model: Model) -> tuple[str, dict[str, Any] | None]:
 
 def adjust(model: Model, anchor_key: str, anchor: dict[str, Any] | None) -> dict[str, Any]:
     """The anchor after the sliders: each starts at the anchor's value and moves every picture."""
-    space = model.study.spec.space
+    space = model.spec.space
     start = space.decode(space.snap(anchor_row(space, anchor)[None, :]))[0]
     out = dict(start)
     with st.expander("Move the held parameters", icon=":material/tune:"), st.grid(4, min_column_width=190):
         for p in space:
             if p.name not in start:
                 continue
-            key = f"hold_{model.study.id}_{anchor_key}_{p.name}"
+            key = f"hold_{model.study_id}_{anchor_key}_{p.name}"
             if isinstance(p, Categorical):
                 out[p.name] = st.selectbox(
                     p.name, p.choices, index=p.index(start[p.name]), key=key, format_func=format_value
@@ -135,7 +135,7 @@ def adjust(model: Model, anchor_key: str, anchor: dict[str, Any] | None) -> dict
 
 def objective_of(model: Model, outcome: str) -> Objective:
     """The outcome with the direction that is better; of a limited one, the direction away from its limit."""
-    spec = model.study.spec
+    spec = model.spec
     for o in spec.objectives:
         if o.name == outcome:
             return o
@@ -143,10 +143,10 @@ def objective_of(model: Model, outcome: str) -> Objective:
     return Objective(outcome, "minimize" if limit is not None and limit.upper else "maximize")
 
 
-def trust_line(model: Model, trusted: Trust) -> None:
+def trust_line(study: StudyRecord, model: Model, trusted: Trust) -> None:
     """The verdict in a line: can this picture be believed?"""
     icon, colour = BADGES[trusted.level]
-    finished = model.study.n_finished
+    finished = study.n_finished
     seen = (
         f"the model after {model.n:,} of {finished:,} finished trials"
         if model.n < finished
@@ -158,8 +158,8 @@ def trust_line(model: Model, trusted: Trust) -> None:
     )
 
 
-def maps_card(model: Model, outcome: str, anchor: dict[str, Any]) -> None:
-    space = model.study.spec.space
+def maps_card(study: StudyRecord, model: Model, outcome: str, anchor: dict[str, Any]) -> None:
+    space = model.spec.space
     with card("Two parameters", help="The other parameters are held at the point chosen above."):
         active = [n for n in space.names if n in anchor]
         if len(active) < 2:
@@ -167,10 +167,10 @@ def maps_card(model: Model, outcome: str, anchor: dict[str, Any]) -> None:
             return
         first, second = strongest_pair(model, outcome, anchor, active)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            x = st.selectbox("Across", active, index=active.index(first), key=f"map_x_{model.study.id}", width=190)
+            x = st.selectbox("Across", active, index=active.index(first), key=f"map_x_{model.study_id}", width=190)
             rest = [n for n in active if n != x]
             y = st.selectbox(
-                "Up", rest, index=rest.index(second if second != x else first), key=f"map_y_{model.study.id}_{x}",
+                "Up", rest, index=rest.index(second if second != x else first), key=f"map_y_{model.study_id}_{x}",
                 width=190,
             )  # fmt: skip
             view = st.segmented_control(
@@ -181,22 +181,28 @@ def maps_card(model: Model, outcome: str, anchor: dict[str, Any]) -> None:
         objective = objective_of(model, outcome)
         surface, near = pictures.model_surface(model, outcome, x, y, anchor)
         seen = pictures.model_observations(model, outcome)
+        what = (study.id, model.n, outcome, x, y, repr(anchor), dark())
         if view == "Landscape":
-            figure = surface3d_figure(surface, seen, outcome=outcome, dark=dark())
+            figure = pictures.figure(
+                (*what, "landscape"), lambda: surface3d_figure(surface, seen, outcome=outcome, dark=dark())
+            )
             chart(figure, surface_text(surface, objective), key="surrogate_landscape")
         else:
-            best = model.incumbent
-            figure = surface_figure(
-                surface, seen, near, objective=objective, dark=dark(), stacked=narrow(),
-                incumbent=None if best is None else best.params,
-                candidates=[c["params"] for c in model.record.candidates[:3]],
-                pending=[t.params for t in running(model)],
+            best, pending = model.incumbent, [t.params for t in running(study, model)]
+            figure = pictures.figure(
+                (*what, "maps", narrow(), tuple(map(str, pending))),
+                lambda: surface_figure(
+                    surface, seen, near, objective=objective, dark=dark(), stacked=narrow(),
+                    incumbent=None if best is None else best.params,
+                    candidates=[c["params"] for c in model.record.candidates[:3]], pending=pending,
+                ),
             )  # fmt: skip
             event = chart(
                 figure, surface_text(surface, objective), key="surrogate_maps", on_select="rerun",
                 selection_mode="points",
             )  # fmt: skip
-            open_clicked([p.get("customdata") for p in event.selection.points])
+            if trial_drawer.open_clicked(event, "surrogate_maps"):
+                st.rerun()
         st.caption(
             f"Points are {seen.computed_on}, fainter the farther their other parameters are. The acquisition is the "
             "engine's own: expected improvement times the chance of being feasible, on a scale of powers of ten."
@@ -211,24 +217,12 @@ def strongest_pair(model: Model, outcome: str, anchor: dict[str, Any], active: l
     return pair[0], pair[1]
 
 
-def running(model: Model) -> list[TrialRecord]:
+def running(study: StudyRecord, model: Model) -> list[TrialRecord]:
     """Trials that run now, if the model is the latest."""
-    study = model.study
     newest = data.model(study.id, study.revision)
     if newest is None or newest.n_observations != model.n:
         return []
     return data.unfinished(study.id, study.revision)
-
-
-def open_clicked(customdata: list[Any]) -> None:
-    """Opens the trial of a newly clicked point; one that was opened and closed before stays closed."""
-    chosen = customdata[0] if customdata else None
-    chosen = chosen[0] if isinstance(chosen, (list, tuple)) and chosen else chosen
-    if chosen != st.session_state.get("surrogate_clicked"):
-        st.session_state["surrogate_clicked"] = chosen
-        if isinstance(chosen, (int, float)):
-            trial_drawer.select(int(chosen))
-            st.rerun()
 
 
 def slices_card(model: Model, outcome: str, anchor: dict[str, Any]) -> None:
@@ -242,11 +236,14 @@ def slices_card(model: Model, outcome: str, anchor: dict[str, Any]) -> None:
         best = model.incumbent
         candidates = model.record.candidates
         shown = [parts[i] for i in order]
-        figure = slices_figure(
-            shown, seen, near[:, order], outcome="chance to succeed" if outcome == SUCCESS else outcome, dark=dark(),
-            columns=1 if narrow() else 3, incumbent=None if best is None else best.params,
-            incumbent_value=None if best is None else best.values.get(outcome),
-            candidate=candidates[0]["params"] if candidates else None,
+        figure = pictures.figure(
+            (model.study_id, model.n, outcome, len(shown), repr(anchor), dark(), "slices", narrow()),
+            lambda: slices_figure(
+                shown, seen, near[:, order], outcome="chance to succeed" if outcome == SUCCESS else outcome,
+                dark=dark(), columns=1 if narrow() else 3, incumbent=None if best is None else best.params,
+                incumbent_value=None if best is None else best.values.get(outcome),
+                candidate=candidates[0]["params"] if candidates else None,
+            ),
         )  # fmt: skip
         chart(figure, slices_text(shown, outcome), key="surrogate_slices")
         st.caption(
@@ -261,12 +258,12 @@ def candidates_card(model: Model) -> None:
         if not candidates:
             st.caption("The engine kept no candidates with this model.")
             return
-        objective, best = model.study.spec.objectives[0], model.incumbent
+        objective, best = model.spec.objectives[0], model.incumbent
         value = None if best is None else best.values.get(objective.name)
         tried = [(t.number, t.params) for t in model.trials]
         rows = []
         for rank, candidate in enumerate(candidates[:3], 1):
-            seen = explain(candidate, objective, value, model.study.spec.space, tried)
+            seen = explain(candidate, objective, value, model.spec.space, tried)
             rows.append((rank, candidate, seen))
         columns: dict[str, list[Any]] = {"": [f"◆ {rank}" for rank, _, _ in rows]}
         columns[f"Predicted {objective.name}"] = [f"{number(s.mean)} ± {number(s.std, 2)}" for _, _, s in rows]
@@ -274,7 +271,7 @@ def candidates_card(model: Model) -> None:
         columns["Expected gain"] = [number(s.gain, 2) for _, _, s in rows]
         if any(s.p_feasible is not None and s.p_feasible < 0.995 for _, _, s in rows):
             columns["Feasible"] = ["–" if s.p_feasible is None else f"{s.p_feasible:.0%}" for _, _, s in rows]
-        for name in model.study.spec.space.names:
+        for name in model.spec.space.names:
             columns[name] = [format_value(c["params"][name]) if name in c["params"] else "" for _, c, _ in rows]
         st.dataframe(columns, hide_index=True, alt="The engine's top candidates with prediction and parameters")
         st.caption(plain(rows[0][2].text))
@@ -288,9 +285,12 @@ def trust_card(model: Model, outcome: str, trusted: Trust) -> None:
     ):
         complete = [t for t in model.trials if t.state == "complete" and outcome in t.values]
         same = len(complete) == trusted.n
-        figure = trust_figure(
-            trusted, dark=dark(), stacked=narrow(), numbers=[t.number for t in complete] if same else None,
-            params=[t.params for t in complete] if same else None,
+        figure = pictures.figure(
+            (model.study_id, model.n, outcome, dark(), "trust", narrow()),
+            lambda: trust_figure(
+                trusted, dark=dark(), stacked=narrow(), numbers=[t.number for t in complete] if same else None,
+                params=[t.params for t in complete] if same else None,
+            ),
         )  # fmt: skip
         chart(figure, trust_text(trusted), key="surrogate_trust")
         st.caption(f"Leave-one-out on {trusted.n:,} trials. {plain(trusted.text)}")
@@ -311,8 +311,8 @@ def body(study: StudyRecord) -> None:
     trusted = None
     with guarded("The trust verdict"):
         trusted = pictures.model_trust(model, outcome)
-        trust_line(model, trusted)
-    maps_card(model, outcome, held)
+        trust_line(study, model, trusted)
+    maps_card(study, model, outcome, held)
     candidates_card(model)
     slices_card(model, outcome, held)
     if trusted is not None:
@@ -320,8 +320,8 @@ def body(study: StudyRecord) -> None:
 
 
 newest = study_header.require_study()
-study_header.show(newest, live=new_model_bar)
 study = live.shown(newest)
+study_header.show(newest, live=new_model_bar)
 try:
     st.fragment(body, key="surrogate_body")(study)
 except TunedeskError as error:

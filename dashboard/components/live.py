@@ -22,7 +22,10 @@ _HELD = "live_held"
 
 
 def shown(study: StudyRecord) -> StudyRecord:
-    """The record that the page draws from: the newest when Live is on or the page was just entered."""
+    """The record that the page draws from: the newest when Live is on or the page was just entered.
+
+    Call it before the head is drawn: the head's ``bar`` compares with it.
+    """
     st.session_state.setdefault(KEY, True)
     entered = st.session_state.pop("page_entered", False)
     held = st.session_state.get(_HELD)

@@ -35,6 +35,24 @@ def select(trial: int | None) -> None:
         st.query_params[PARAM] = str(trial)
 
 
+def open_clicked(event: Any, key: str) -> bool:
+    """Opens the trial of a point that was newly clicked in a chart; True if there is one.
+
+    A selection stays with the chart, so one that was opened and closed before stays closed.
+    """
+    points = event.selection.points if event is not None else []
+    found = points[0].get("customdata") if points else None
+    found = found[0] if isinstance(found, (list, tuple)) and found else found
+    chosen = int(found) if isinstance(found, (int, float)) else None
+    if chosen == st.session_state.get(f"{key}_clicked"):
+        return False
+    st.session_state[f"{key}_clicked"] = chosen
+    if chosen is None:
+        return False
+    select(chosen)
+    return True
+
+
 def show(study: StudyRecord) -> None:
     """Draws the drawer if a trial is chosen. Call it once, at the end of a page."""
     if (trial := wanted()) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures.theme import SYMBOLS, escape, hovers, robust_range, scatter, style, theme
+from dashboard.figures.theme import SYMBOLS, escape, robust_range, scatter, style, theme, trial_hover
 from engine.analysis import Progress
 from engine.analysis.axes import format_value
 
@@ -43,8 +43,8 @@ def progress_figure(
             numbers, values = data.numbers[rows], data.value[rows]
             figure.add_trace(
                 draw(
-                    x=numbers, y=values, mode="markers", name=label, marker=marker, customdata=numbers,
-                    hovertext=_hovers(name, numbers, values, params), hoverinfo="text",
+                    x=numbers, y=values, mode="markers", name=label, marker=marker,
+                    **_hover(name, numbers, params),
                 )
             )  # fmt: skip
     if len(data.unmeasured):
@@ -59,16 +59,14 @@ def progress_figure(
         figure.add_trace(
             go.Scatter(
                 x=data.best_numbers, y=data.best_value, mode="markers", name="Improvement", showlegend=False,
-                customdata=data.best_numbers, hoverinfo="text",
-                hovertext=_hovers(name, data.best_numbers, data.best_value, params),
+                **_hover(name, data.best_numbers, params),
                 marker={"size": 7, "color": t.best, "line": {"width": 1, "color": t.surface}},
             )
         )  # fmt: skip
         figure.add_trace(
             go.Scatter(
                 x=data.best_numbers[-1:], y=data.best_value[-1:], mode="markers", name="Best",
-                customdata=data.best_numbers[-1:], hoverinfo="text",
-                hovertext=_hovers(name, data.best_numbers[-1:], data.best_value[-1:], params),
+                **_hover(name, data.best_numbers[-1:], params),
                 marker={"symbol": SYMBOLS["incumbent"], "size": 15, "color": t.incumbent,
                         "line": {"width": 1, "color": t.text}},
             )
@@ -87,11 +85,12 @@ def progress_figure(
         title_text=f"{name} ({direction} is better)", type="log" if log else "linear", range=[low, high]
     )
     span = max(data.last_number, 1)
-    figure.update_xaxes(
-        title_text="Trial", range=[-0.02 * span - 0.5, 1.02 * span + 0.5], tickformat=",d", rangemode="nonnegative"
+    figure.layout.xaxis.update(
+        title_text="Trial",
+        range=[-0.02 * span - 0.5, 1.02 * span + 0.5],
+        tickformat=",d",
+        dtick=1 if span <= 10 else None,
     )
-    if span <= 10:
-        figure.update_xaxes(dtick=1)
     return figure
 
 
@@ -134,9 +133,8 @@ def _add_unmeasured(figure: go.Figure, data: Progress, params: Mapping[int, Mapp
             continue
         figure.add_trace(
             go.Scatter(
-                x=numbers, y=np.full(len(numbers), 0.015), yaxis="y2", mode="markers", name=label, customdata=numbers,
-                hovertext=hovers(numbers, [params.get(int(n)) for n in numbers], [label.lower()] * len(numbers)),
-                hoverinfo="text",
+                x=numbers, y=np.full(len(numbers), 0.015), yaxis="y2", mode="markers", name=label,
+                **trial_hover(numbers, [params.get(int(n), {}) for n in numbers], label.lower()),
                 marker={"symbol": SYMBOLS["failed"], "size": 9, "color": colour,
                         "line": {"width": 2, "color": colour}},
             )
@@ -146,6 +144,5 @@ def _add_unmeasured(figure: go.Figure, data: Progress, params: Mapping[int, Mapp
     )
 
 
-def _hovers(name: str, numbers: np.ndarray, values: np.ndarray, params: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    shown = [f"{name} {format_value(float(v))}" for v in values]
-    return hovers(numbers, [params.get(int(n)) for n in numbers], shown)
+def _hover(name: str, numbers: np.ndarray, params: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    return trial_hover(numbers, [params.get(int(n), {}) for n in numbers], f"{name} %{{y:.4~g}}")

@@ -14,11 +14,11 @@ from dashboard.figures.theme import (
     SYMBOLS,
     Theme,
     escape,
-    hovers,
     parameter_axis,
     robust_range,
     style,
     theme,
+    trial_hover,
 )
 from engine.analysis import Observations, Slice
 from engine.analysis.axes import format_value
@@ -106,8 +106,7 @@ def _curve(figure: go.Figure, part: Slice, outcome: str, t: Theme, at: Mapping[s
     if discrete:  # between categories there is nothing: bars of uncertainty, no line
         figure.add_trace(
             go.Scatter(
-                x=part.x, y=part.mean, mode="markers", showlegend=False, hoverinfo="text",
-                hovertext=_curve_hovers(part, outcome),
+                x=part.x, y=part.mean, mode="markers", showlegend=False, **_curve_hover(part, outcome),
                 marker={"symbol": "line-ew", "size": 26, "line": {"width": 2.5, "color": t.mean}},
                 error_y={"type": "data", "array": 2 * part.std, "thickness": 12, "width": 0, "color": t.band[1]},
             ), **at,
@@ -131,23 +130,17 @@ def _curve(figure: go.Figure, part: Slice, outcome: str, t: Theme, at: Mapping[s
     figure.add_trace(
         go.Scatter(
             x=part.x, y=part.mean, mode="lines", name="Model mean", legendgroup="mean", showlegend=first,
-            line={"width": 2.5, "color": t.mean}, hoverinfo="text", hovertext=_curve_hovers(part, outcome),
+            line={"width": 2.5, "color": t.mean}, **_curve_hover(part, outcome),
         ), **at,
     )  # fmt: skip
 
 
-def _curve_hovers(part: Slice, outcome: str) -> list[str]:
-    name = escape(part.axis.name)
-    return [
-        f"{name} = {escape(_shown(part, x))}<br>{escape(outcome)} {format_value(float(m))} ± {format_value(float(s))}"
-        for x, m, s in zip(part.x, part.mean, part.std)
-    ]
-
-
-def _shown(part: Slice, x: float) -> str:
-    if part.axis.kind == "categorical":
-        return part.axis.labels[int(x)]
-    return format_value(round(x) if part.axis.kind == "integer" else float(x))
+def _curve_hover(part: Slice, outcome: str) -> dict[str, Any]:
+    categorical = part.axis.kind == "categorical"
+    where = "%{text}" if categorical else "%{x:.4~g}"
+    words = f"{escape(part.axis.name)} = {where}<br>{escape(outcome)} %{{y:.4~g}} ± %{{customdata:.2~g}}<extra></extra>"
+    texts = {"text": [escape(part.axis.labels[int(x)]) for x in part.x]} if categorical else {}
+    return {"customdata": part.std, "hovertemplate": words, **texts}
 
 
 def _points(
@@ -173,7 +166,7 @@ def _points(
             continue
         colour = t.observed if status == "feasible" else t.infeasible
         width = 1.4 if status == "infeasible" else 0
-        strength = 0.25 + 0.75 * weight[rows]
+        near = weight[rows].astype(np.float32)
         if first:  # the legend shows the mark at full strength, not that of the first trial
             full = {"symbol": SYMBOLS[status], "size": 7, "color": colour, "line": {"width": width, "color": colour}}
             figure.add_trace(
@@ -182,13 +175,11 @@ def _points(
         figure.add_trace(
             go.Scatter(
                 x=x[rows], y=observed.value[rows], mode="markers", name=label, legendgroup=status, showlegend=False,
-                customdata=observed.numbers[rows], hoverinfo="text",
-                hovertext=hovers(
-                    observed.numbers[rows], [observed.params[r] for r in rows],
-                    [f"{escape(outcome)} {format_value(float(observed.value[r]))}" for r in rows],
+                **trial_hover(
+                    observed.numbers[rows], [observed.params[r] for r in rows], f"{escape(outcome)} %{{y:.4~g}}"
                 ),
-                marker={"symbol": SYMBOLS[status], "size": 4 + 3.5 * weight[rows], "color": colour,
-                        "opacity": strength, "line": {"width": width, "color": colour}},
+                marker={"symbol": SYMBOLS[status], "size": 4 + 3.5 * near, "color": colour,
+                        "opacity": 0.25 + 0.75 * near, "line": {"width": width, "color": colour}},
             ), **at,
         )  # fmt: skip
 

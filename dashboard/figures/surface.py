@@ -13,11 +13,11 @@ from dashboard.figures.theme import (
     SYMBOLS,
     Theme,
     escape,
-    hovers,
     param_lines,
     parameter_axis,
     style,
     theme,
+    trial_hover,
 )
 from engine.analysis import Observations, Surface
 from engine.analysis.axes import Axis, format_value
@@ -276,15 +276,14 @@ def _points(
             colour = t.infeasible if status == "infeasible" else t.failed
             marker |= {"symbol": symbol, "size": 7, "color": colour, "line": {"width": 1, "color": "#ffffff"}}
         marker["opacity"] = strength[rows]
-        values = [
-            f"{escape(outcome)} {format_value(float(observed.value[r]))}" if np.isfinite(observed.value[r]) else status
-            for r in rows
-        ]
+        words = (
+            f"{escape(outcome)} %{{customdata[1]:.4~g}}" if np.isfinite(observed.value[rows]).all() else label.lower()
+        )
+        hover = trial_hover(observed.numbers[rows], [observed.params[r] for r in rows], words, observed.value[rows])
         figure.add_trace(
             go.Scatter(
                 x=x[rows], y=y[rows], mode="markers", name=label, legendgroup=status, showlegend=first,
-                customdata=observed.numbers[rows], hoverinfo="text",
-                hovertext=hovers(observed.numbers[rows], [observed.params[r] for r in rows], values), marker=marker,
+                marker=marker, **hover,
             ), **at,
         )  # fmt: skip
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures.theme import escape, hovers, parameter_axis, style, theme
+from dashboard.figures.theme import escape, parameter_axis, style, theme, trial_hover
 from engine.analysis import Observations, Surface
-from engine.analysis.axes import format_value
 
 
 def surface3d_figure(
@@ -33,12 +32,10 @@ def surface3d_figure(
     )  # fmt: skip
     x, y = observed.at[data.x_axis.name], observed.at[data.y_axis.name]
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(observed.value))[-500:].tolist()
-    values = [f"{escape(outcome)} {format_value(float(observed.value[r]))}" for r in rows]
+    hover = trial_hover(observed.numbers[rows], [observed.params[r] for r in rows], f"{escape(outcome)} %{{z:.4~g}}")
     figure.add_trace(
         go.Scatter3d(
-            x=x[rows], y=y[rows], z=observed.value[rows], mode="markers", name="Trials", hoverinfo="text",
-            hovertext=hovers(observed.numbers[rows], [observed.params[r] for r in rows], values),
-            customdata=observed.numbers[rows],
+            x=x[rows], y=y[rows], z=observed.value[rows], mode="markers", name="Trials", **hover,
             marker={"size": 2.6, "color": t.incumbent, "line": {"width": 0}, "opacity": 0.85},
         )
     )  # fmt: skip

@@ -9,9 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures.theme import SYMBOLS, escape, hovers, robust_range, style, theme
+from dashboard.figures.theme import SYMBOLS, escape, robust_range, style, theme, trial_hover
 from engine.analysis import Trust
-from engine.analysis.axes import format_value
 
 MAX_BARS = 200
 """Above it the error bars are left out: they would paint the panel full."""
@@ -46,15 +45,11 @@ def trust_figure(
         rows = np.flatnonzero(data.inside == inside).tolist()
         if not len(rows):
             continue
-        texts = [
-            f"observed {format_value(float(data.observed[r]))}, predicted {format_value(float(data.mean[r]))} "
-            f"± {format_value(float(data.std[r]))}"
-            for r in rows
-        ]
+        words = f"{escape(data.outcome)} %{{y:.4~g}}, predicted %{{x:.4~g}} ± %{{customdata[1]:.2~g}}"
+        hover = trial_hover(ids[rows], [given[r] for r in rows], words, data.std[rows])
         figure.add_trace(
             go.Scatter(
-                x=data.mean[rows], y=data.observed[rows], mode="markers", name=label, customdata=ids[rows],
-                hoverinfo="text", hovertext=hovers(ids[rows], [given[r] for r in rows], texts),
+                x=data.mean[rows], y=data.observed[rows], mode="markers", name=label, **hover,
                 marker={"size": 6.5, "color": colour, "symbol": symbol, "opacity": 0.9},
                 error_x={"array": 2 * data.std[rows], "thickness": 1, "width": 0, "color": colour + "40"}
                 if data.n <= MAX_BARS else None,
