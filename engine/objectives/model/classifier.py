@@ -213,6 +213,7 @@ def classifier(params: Mapping[str, Any], context: Context | None = None) -> dic
 
     Reports the mean accuracy over the folds at every step of the models' growth. One thread.
     """
+    import sklearn.ensemble  # noqa: F401  (brings the thread pools that the limit below must find)
     from threadpoolctl import threadpool_limits
 
     context = context or Context()
