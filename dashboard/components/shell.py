@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from pathlib import PurePath
 
 import streamlit as st
@@ -44,16 +46,14 @@ def _switcher() -> None:
     """Another study on the same page. The newest ones are offered; the list of studies has them all."""
     current = st.query_params.get("study", "")
     newest, total = data.studies(limit=SWITCHER_SIZE)
-    names = {study.id: f"{study.name} – {study.state}" for study in newest}
-    if current and current not in names:
-        try:
-            study = data.study(current)
-        except NotFound:
-            pass
-        else:
-            names[current] = f"{study.name} – {study.state}"
-    if not names:
+    shown = {study.id: study.name for study in newest}
+    if current and current not in shown:
+        with contextlib.suppress(NotFound):
+            shown[current] = data.study(current).name
+    if not shown:
         return
+    often = Counter(shown.values())
+    names = {id_: f"{name} ({id_[:6]})" if often[name] > 1 else name for id_, name in shown.items()}
     st.session_state["study_switcher"] = current if current in names else None
     st.selectbox(
         "Study",

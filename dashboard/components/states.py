@@ -65,6 +65,7 @@ class Pulse:
     text: str
     trouble: bool = False
     short: str = "–"
+    icon: str = ":material/hourglass_empty:"
 
 
 def pulse(study: StudyRecord, engines: Sequence[EngineRecord]) -> Pulse:
@@ -76,12 +77,12 @@ def pulse(study: StudyRecord, engines: Sequence[EngineRecord]) -> Pulse:
         holder = next((engine for engine in engines if engine.id == study.engine_id), None)
         if holder is None or holder.stale:
             text = f"Engine stale, last seen {seen}: another one takes over if it stays silent"
-            return Pulse(text, True, f"stale, {seen}")
-        return Pulse(f"Engine last seen {seen}", short=f"seen {seen}")
+            return Pulse(text, True, f"stale, {seen}", ":orange[:material/heart_broken:]")
+        return Pulse(f"Engine last seen {seen}", short=f"seen {seen}", icon=":material/favorite:")
     if not any(not engine.stale for engine in engines):
         return Pulse(START_ENGINE, True, "none runs")
     if study.state == "paused":
-        return Pulse("No engine holds it while it is paused")
+        return Pulse("No engine holds it while it is paused", icon=":material/pause:")
     return Pulse("Waits for an engine that has room", short="waits")
 
 

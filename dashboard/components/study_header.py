@@ -23,6 +23,7 @@ FRAGMENT = "study_header"
 LIVE_SECONDS = 2.0
 IDLE_SECONDS = 15.0
 NOTICE_SECONDS = 8.0
+_SHOWN, _NOTICE = "study_header_shown", "study_header_notice"
 _FINAL: tuple[Verb, ...] = ("stop", "cancel")
 """Commands that can't be taken back: they ask once more."""
 
@@ -47,7 +48,7 @@ def show(study: StudyRecord, live: Callable[[StudyRecord], None] | None = None) 
 
     When the study's state changes the whole page runs again, so that it can adapt.
     """
-    st.session_state["study_header_shown"] = (study.id, study.state)
+    st.session_state.pop(_SHOWN, None)
     every = LIVE_SECONDS if study.state in ACTIVE_STUDIES else IDLE_SECONDS
     st.fragment(_body, run_every=every, key=FRAGMENT)(study.id, live)
 
@@ -63,18 +64,26 @@ def _body(study_id: str, live: Callable[[StudyRecord], None] | None) -> None:
     except TunedeskError as error:
         st.warning(plain(str(error)), title="No news from the store", icon=":material/cloud_off:")
         return
-    if st.session_state.get("study_header_shown") != (study.id, study.state):
+    if st.session_state.setdefault(_SHOWN, (study.id, study.state)) != (study.id, study.state):
         st.rerun()
 
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.title(plain(study.name), anchor=False, width="content")
             badge(study.state)
+            st.space("stretch")
+            if st.button(
+                "Clone",
+                icon=":material/content_copy:",
+                type="tertiary",
+                key="clone_study",
+                help="Starts a new study from this one's definition.",
+            ):
+                st.switch_page("app_pages/new_study.py", query_params={"clone": study.id})
         heartbeat = pulse(study, engines)
         facts = _facts(study)
         if heartbeat.text and heartbeat.text != START_ENGINE:
-            mark = ":orange[:material/heart_broken:] " if heartbeat.trouble else ":material/favorite: "
-            facts.append(mark + heartbeat.text)
+            facts.append(f"{heartbeat.icon} {heartbeat.text}")
         st.caption("  ·  ".join(facts))
     st.progress(min(1.0, study.n_finished / study.spec.budget_trials))
     if study.message:
@@ -121,6 +130,8 @@ def _facts(study: StudyRecord) -> list[str]:
 def _controls(study: StudyRecord) -> None:
     """A button for each command that can be carried out now, its meaning beside it."""
     verbs = [verb for verb in VERBS if why_not(verb, study.state) is None]
+    if not verbs:
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for verb in verbs:
             with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
@@ -129,14 +140,6 @@ def _controls(study: StudyRecord) -> None:
                 else:
                     _button(study, verb, verb.capitalize(), primary=verb == "resume")
                 st.caption(VERBS[verb], width="content")
-        if st.button(
-            "Clone",
-            icon=":material/content_copy:",
-            type="tertiary",
-            key="clone_study",
-            help="Starts a new study from this one's definition.",
-        ):
-            st.switch_page("app_pages/new_study.py", query_params={"clone": study.id})
 
 
 def _button(study: StudyRecord, verb: Verb, label: str, *, primary: bool = False) -> None:
@@ -161,17 +164,21 @@ def _send(study_id: str, verb: Verb) -> None:
     try:
         record = actions.send_command(data.writable(), study_id, verb, local_actor())
     except TunedeskError as error:
-        st.session_state["study_header_notice"] = (time.monotonic(), str(error))
-        return
-    st.session_state.pop("study_header_notice", None)
-    if record.acknowledged_at is not None and record.note:
-        st.toast(plain(record.note), icon=":material/check:")
+        st.session_state[_NOTICE] = (time.monotonic(), "refused", str(error))
+    else:
+        at_once = record.note if record.acknowledged_at is not None else ""
+        st.session_state[_NOTICE] = (time.monotonic(), "done", at_once)
 
 
 def _notice() -> None:
-    """Why the last click changed nothing, for a few seconds."""
-    at, text = st.session_state.get("study_header_notice", (0.0, ""))
-    if text and time.monotonic() - at < NOTICE_SECONDS:
+    """What became of the last click: why it changed nothing, for a few seconds, or that it was carried out at once."""
+    at, kind, text = st.session_state.get(_NOTICE, (0.0, "", ""))
+    if not text:
+        return
+    if kind == "done":
+        st.toast(plain(text), icon=":material/check:")
+        del st.session_state[_NOTICE]
+    elif time.monotonic() - at < NOTICE_SECONDS:
         st.error(plain(text), icon=":material/block:")
 
 
