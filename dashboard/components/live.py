@@ -38,7 +38,8 @@ def shown(study: StudyRecord) -> StudyRecord:
 def bar(study: StudyRecord, *, hold: bool = False) -> None:
     """The toggle, and what is new since the page was drawn. hold: something is open that a refresh would disturb."""
     held, at = st.session_state.get(_HELD, (study, 0.0))
-    live, behind = st.session_state.get(KEY, True), study.revision != held.revision
+    live = st.session_state.setdefault(KEY, True)  # gone when the toggle wasn't drawn for a while
+    behind = study.revision != held.revision
     if behind and live and not hold and time.monotonic() - at >= REFRESH_SECONDS:
         st.rerun()
     if study.state not in ACTIVE_STUDIES and not behind:

@@ -1,0 +1,98 @@
+"""The main job as a person does it: define a study, launch it, watch it, see what the model learnt, stop another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+
+STUDY = "Größe <b>fünf</b> 📈"
+"""A name with umlauts, markup and an emoji: all of it must be shown as it is."""
+
+
+@pytest.fixture(scope="module")
+def desk(start_desk: Callable[..., object]):
+    """An empty desk: a fresh store, one engine, the dashboard."""
+    return start_desk("up", "--store", "desk.db", "--no-browser")
+
+
+def _settled(page) -> None:
+    page.wait_for_selector('[data-testid="stMain"]')
+    page.wait_for_function("() => !document.querySelector('[data-testid=\"stStatusWidget\"]')")
+
+
+def _number(page, label: str, value: int) -> None:
+    box = page.get_by_label(label, exact=True).first
+    box.fill(str(value))
+    box.press("Enter")
+
+
+def test_an_empty_store_leads_to_the_first_study(desk, page) -> None:
+    page.goto(desk.url)
+    page.get_by_role("heading", name="Studies").wait_for()
+    page.get_by_text(re.compile("No stud", re.I)).first.wait_for()
+    assert not page.errors
+
+
+def test_a_study_launched_in_the_browser_shows_its_surrogate(desk, page) -> None:
+    page.goto(f"{desk.url}/new_study")
+    page.get_by_label("Study name").wait_for()
+    name = page.get_by_label("Study name")
+    name.fill(STUDY)
+    name.press("Enter")
+    _number(page, "Trials", 16)
+    launch = page.get_by_role("button", name="Launch study")
+    page.get_by_text("16 trials").first.wait_for()
+    launch.click()
+
+    page.get_by_role("heading", name=STUDY).wait_for()
+    assert "study=" in page.url
+    page.get_by_text(re.compile(r"16 of 16")).first.wait_for(timeout=120_000)
+    page.get_by_text("complete").first.wait_for()
+    page.locator(".js-plotly-plot").first.wait_for()
+
+    study = re.search(r"study=([0-9a-f-]+)", page.url)
+    assert study
+    page.goto(f"{desk.url}/surrogate?study={study[1]}")
+    page.get_by_text(re.compile("Mean of sharpe")).first.wait_for()
+    page.get_by_text(re.compile("Standard deviation of sharpe")).first.wait_for()
+    page.get_by_text(re.compile("Acquisition")).first.wait_for()
+    page.get_by_text("Where it looks next").wait_for()
+    assert page.locator(".js-plotly-plot").count() >= 2
+    assert "Something went wrong" not in page.content()
+    assert not page.errors
+
+
+def test_bad_input_names_the_field_and_nothing_is_written(desk, page) -> None:
+    page.goto(desk.url)
+    _settled(page)
+    before = page.request.get(f"{desk.url}/api/v1/studies").json()
+    page.goto(f"{desk.url}/new_study")
+    page.get_by_label("Study name").wait_for()
+    constraints = page.get_by_label("Constraints")
+    constraints.fill("fast > slow and slow > 400")
+    constraints.press("Control+Enter")
+    page.get_by_text(re.compile("no point of the space satisfies")).first.wait_for()
+    assert page.get_by_role("button", name="Launch study").is_disabled()
+    assert page.request.get(f"{desk.url}/api/v1/studies").json() == before
+
+
+def test_cancel_ends_a_running_study(desk, page) -> None:
+    page.goto(f"{desk.url}/new_study")
+    page.get_by_label("Study name").wait_for()
+    name = page.get_by_label("Study name")
+    name.fill("to be cancelled")
+    name.press("Enter")
+    _number(page, "Trials", 100_000)
+    page.get_by_text("100000 trials").or_(page.get_by_text("100,000 trials")).first.wait_for()
+    page.get_by_role("button", name="Launch study").click()
+    page.get_by_role("heading", name="to be cancelled").wait_for()
+    page.get_by_text("running").first.wait_for()
+    page.get_by_role("button", name="Cancel", exact=False).first.click()
+    page.get_by_role("button", name="Cancel this study").click()
+    page.get_by_text("cancelled").first.wait_for()
+    study = page.request.get(f"{desk.url}/api/v1/studies").json()["studies"][0]
+    assert study["state"] == "cancelled"
