@@ -24,7 +24,7 @@ from engine.space.outcomes import Objective
 
 ObjectiveFunction = Callable[..., Any]
 ALLOW_VARIABLE = "TUNEDESK_OBJECTIVES"
-_AREAS = ("strategy", "model", "risk", "exchange", "pipeline", "synthetic")
+_AREAS = ("strategy", "model", "risk", "infrastructure", "exchange", "pipeline", "synthetic")
 """Modules of this package that declare ``ENTRIES``; imported only when the catalogue is asked for."""
 
 

@@ -10,7 +10,11 @@ from engine.objectives.catalogue import ALLOW_VARIABLE, read_arguments
 from engine.space import OutcomeConstraint
 
 ENTRIES = list(catalogue().values())
-QUICK = {"slow_noisy_bowl": {"seconds": 0.0}, "classifier": {"dataset": "wine", "folds": 2}}
+QUICK = {
+    "slow_noisy_bowl": {"seconds": 0.0},
+    "service_pools": {"requests": 100, "replicates": 1},
+    "classifier": {"dataset": "wine", "folds": 2},
+}
 
 
 def by_slug(entry):
