@@ -12,6 +12,7 @@ import numpy as np
 Gradient = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 _STEP = 0.25  # the longest move of a coordinate in one step
 _ARMIJO = 1e-4
+_HOPE, _SLACK = 10.0, 0.5  # a row is given up when this many times its promised gain leaves it so far below the best
 
 
 def ascend(
@@ -39,6 +40,7 @@ def ascend(
     direction = np.zeros_like(X)
     fresh = np.ones(B, dtype=bool)
     failures = np.zeros(B, dtype=int)
+    untouched = np.ones(B, dtype=bool)
     live = np.isfinite(value)
     for _ in range(calls):
         if fresh.any():
@@ -51,8 +53,9 @@ def ascend(
                 H[bad] = eye * (0.1 / np.maximum(np.abs(g[bad]).max(1), 1e-12))[:, None, None]
             p *= np.minimum(1.0, _STEP / np.maximum(np.abs(p).max(1), 1e-12))[:, None]
             direction = np.where(fresh[:, None], p, direction)
-            # What a step promises: the gain in log units below which going on is not worth a call.
-            live &= ~fresh | ((p * g).sum(1) > tolerance)
+            # What a step promises, in log units: a row stops if it is little, or can't bring it near the best row.
+            promise = (p * g).sum(1)
+            live &= ~fresh | ((promise > tolerance) & (value + _HOPE * promise + _SLACK > value.max()))
         if not live.any():
             break
         trial = np.clip(X + step[:, None] * direction, low, high)
@@ -68,6 +71,10 @@ def ascend(
         sy = (move * change).sum(1)
         curved = accepted & (sy > 1e-12)
         if curved.any():
+            unscaled = curved & untouched  # the first curvature seen sets the scale (Nocedal and Wright, eq. 6.20)
+            if unscaled.any():
+                H[unscaled] = eye * (sy[unscaled] / (change[unscaled] ** 2).sum(1))[:, None, None]
+                untouched &= ~unscaled
             _update(H, move, change, sy, curved)
         failures = np.where(accepted, 0, failures + 1)
         X = np.where(accepted[:, None], trial, X)

@@ -10,19 +10,19 @@ import numpy as np
 from engine.errors import InvalidInput
 from engine.optimizer.domains import columns_of
 from engine.optimizer.history import STATES, History
-from engine.optimizer.models import Fitter, OutcomeModel
+from engine.optimizer.models import Fitter, OutcomeModel, Spec
 from engine.optimizer.options import Options
 from engine.optimizer.surrogate import SUCCESS, TARGET, Surrogate
 from engine.space import Objective, OutcomeConstraint, SearchSpace
 from engine.surrogate.priors import Prior
 from engine.surrogate.threads import one_blas_thread
-from engine.surrogate.warps import Identity, Output, Standardise
 
 RECORD_VERSION = 1
-_KERNEL = "matern52"
-_AS_IS = Output(Standardise(1.0, 0.0, 1.0), Identity(), Standardise(1.0, 0.0, 1.0))
-# Labels of success are clear: little noise, and lengthscales that let a crash speak for its neighbourhood only.
-_SUCCESS_PRIOR = Prior(noise=1e-2, noise_sd=0.5)
+_KERNEL = "matern52+matern52"
+# Labels of success are clear: little noise.
+_SUCCESS = (Spec("none", _KERNEL, Prior(noise=1e-2, noise_sd=0.5)),)
+_TARGET = (Spec("identity", _KERNEL),)
+SPECS = (Spec("identity", _KERNEL), Spec("yeo-johnson", _KERNEL))
 _AUGMENTATION = 0.05  # of the Tchebycheff scalarisation: keeps weakly dominated points off the optimum
 _SCALAR_WEIGHT_FLOOR = 1e-3
 
@@ -32,8 +32,7 @@ class Modeller:
 
     def __init__(self, space: SearchSpace, options: Options) -> None:
         self.columns = columns_of(space)
-        auto = options.transform == "auto"
-        self._transforms: tuple[str, ...] = ("identity", "yeo-johnson") if auto else (options.transform,)
+        self._specs = [s for s in SPECS if options.transform in ("auto", s.transform)]
         self._fitters: dict[str, Fitter] = {}
 
     def fit(self, history: History) -> list[OutcomeModel]:
@@ -51,24 +50,24 @@ class Modeller:
                     role = "objective" if objective else "constraint"
                     models.append(OutcomeModel(name, role, sign, output, posterior))
             if history.some_failed:
-                fitter = self._fitter(SUCCESS, _SUCCESS_PRIOR, ("none",))
-                posterior = fitter.fit_labels(X, -success_labels(history))
-                models.append(OutcomeModel(SUCCESS, "success", -1.0, _AS_IS, posterior))
+                # Labels as they are, not standardised: far from all trials neither side is favoured.
+                output, posterior = self._fitter(SUCCESS, _SUCCESS).fit(X, -success_labels(history))
+                models.append(OutcomeModel(SUCCESS, "success", -1.0, output, posterior))
         return models
 
     def fit_target(self, history: History, models: Sequence[OutcomeModel], weights: np.ndarray) -> OutcomeModel:
         """The model of the objectives rolled into one with these weights."""
         y = scalarise(history, weights)
         with one_blas_thread():
-            fitter = Fitter(self.columns, ("identity",), _KERNEL, Prior())
+            fitter = Fitter(self.columns, _TARGET)
             output, posterior = fitter.fit_once(
                 history.X[history.complete], y, [m.posterior.theta for m in models if m.role == "objective"]
             )
         return OutcomeModel(TARGET, "target", 1.0, output, posterior)
 
-    def _fitter(self, name: str, prior: Prior | None = None, transforms: tuple[str, ...] | None = None) -> Fitter:
+    def _fitter(self, name: str, specs: Sequence[Spec] | None = None) -> Fitter:
         if name not in self._fitters:
-            self._fitters[name] = Fitter(self.columns, transforms or self._transforms, _KERNEL, prior or Prior())
+            self._fitters[name] = Fitter(self.columns, specs or self._specs)
         return self._fitters[name]
 
 

@@ -7,7 +7,8 @@ ladder again and arrives at the same numbers, and in steady state a suggestion c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -76,74 +77,90 @@ class OutcomeModel:
         return cls(data["name"], data["role"], data["sign"], output, posterior)
 
 
-class Fitter:
-    """Fits models of one outcome at growing numbers of observations, remembering the ladder of anchors."""
+@dataclass(frozen=True)
+class Spec:
+    """A kind of model that competes for an outcome."""
 
-    def __init__(self, columns: Columns, transforms: tuple[str, ...], kernel: str, prior: Prior) -> None:
-        self.columns, self.transforms, self.prior = columns, transforms, prior
-        self.kernel: Kernel = make_kernel(kernel, columns)
-        self._arrays = prior.arrays(self.kernel)
-        self._anchors: dict[tuple[str, int], np.ndarray] = {}
+    transform: str
+    kernel: str
+    prior: Prior = field(default_factory=Prior)
+
+    @property
+    def name(self) -> str:
+        return f"{self.kernel}, {self.transform}"
+
+
+class Fitter:
+    """Fits models of one outcome at growing numbers of observations, remembering the ladder of anchors.
+
+    The specs compete at the anchors, by leave-one-out density; in between the winner is refitted alone.
+    """
+
+    def __init__(self, columns: Columns, specs: Sequence[Spec]) -> None:
+        self.columns, self.specs = columns, list(specs)
+        self.kernels: list[Kernel] = [make_kernel(s.kernel, columns) for s in self.specs]
+        self._priors = [s.prior.arrays(k) for s, k in zip(self.specs, self.kernels)]
+        self._anchors: dict[tuple[int, int], np.ndarray] = {}
+        self._winners: dict[int, int] = {}
 
     def fit(self, X: np.ndarray, y: np.ndarray, given: np.ndarray | None = None) -> tuple[Output, Posterior]:
-        """The transform of best leave-one-out density and its posterior. y (n,) signed, smaller is better."""
-        best: tuple[float, Output, Posterior] | None = None
-        for kind in self.transforms:
-            output = Output.of(y, kind)
-            noise = None if given is None else output.noise(y, given)
-            theta = self._theta(kind, X, y, given)
-            posterior = self._posterior(theta, X, output.forward(y), noise)
-            score = posterior.leave_one_out().log_density + float(output.log_slope(y).mean())
-            if best is None or score > best[0]:
-                best = score, output, posterior
-        assert best is not None
-        return best[1], best[2]
+        """The winning spec's model. y (n,) signed, smaller is better; given (n,) noise variances where known."""
+        n = len(y)
+        winner, start = 0, self._priors[0].mean
+        for m in ladder(n):
+            if m not in self._winners:
+                self._winners[m] = self._compete(m, X[:m], y[:m], None if given is None else given[:m])
+            winner = self._winners[m]
+            start = self._anchors[winner, m]
+        pairs = Pairs(X, self.columns)
+        iterations = _WARM_ITERATIONS if n >= _LADDER_START else _ANCHOR_ITERATIONS
+        theta = self._search(winner, X, y, given, [start], iterations, pairs)
+        return self._posterior(winner, theta, X, y, given, pairs)
 
-    def fit_labels(self, X: np.ndarray, labels: np.ndarray) -> Posterior:
-        """Of labels +1 and -1 as they are, so that far from all trials neither is favoured."""
-        return self._posterior(self._theta("none", X, labels, None), X, labels, None)
+    def _compete(self, m: int, X: np.ndarray, y: np.ndarray, given: np.ndarray | None) -> int:
+        """Fits every spec to the first m observations; the position of the best."""
+        below = ladder(m - 1)
+        pairs = Pairs(X, self.columns)
+        scores = []
+        for i, prior in enumerate(self._priors):
+            starts = [self._anchors[i, below[-1]], prior.mean] if below else [prior.mean, prior.mean - np.log(3.0)]
+            theta = self._anchors[i, m] = self._search(i, X, y, given, starts, _ANCHOR_ITERATIONS, pairs)
+            if len(self.specs) == 1:
+                return 0
+            output, posterior = self._posterior(i, theta, X, y, given, pairs)
+            scores.append(posterior.leave_one_out().log_density + float(output.log_slope(y).mean()))
+        return int(np.argmax(scores))
 
     def fit_once(self, X: np.ndarray, y: np.ndarray, starts: list[np.ndarray]) -> tuple[Output, Posterior]:
-        """Without the ladder, for outcomes that change from one suggestion to the next."""
-        kind = self.transforms[0]
-        theta = self._search(kind, X, y, None, [self._arrays.mean, *starts], _WARM_ITERATIONS)
-        output = Output.of(y, kind)
-        return output, self._posterior(theta, X, output.forward(y), None)
+        """By the first spec without the ladder, for outcomes that change from one suggestion to the next."""
+        pairs = Pairs(X, self.columns)
+        theta = self._search(0, X, y, None, [self._priors[0].mean, *starts], _WARM_ITERATIONS, pairs)
+        return self._posterior(0, theta, X, y, None, pairs)
 
-    def _posterior(self, theta: np.ndarray, X: np.ndarray, z: np.ndarray, noise: np.ndarray | None) -> Posterior:
+    def _posterior(
+        self, i: int, theta: np.ndarray, X: np.ndarray, y: np.ndarray, given: np.ndarray | None, pairs: Pairs
+    ) -> tuple[Output, Posterior]:
+        output = Output.of(y, self.specs[i].transform)
+        z, noise = output.forward(y), None if given is None else output.noise(y, given)
+        scale = self.specs[i].prior.scale
         try:
-            return Posterior(self.kernel, theta, X, z, self.columns, noise, self.prior.scale)
+            return output, Posterior(self.kernels[i], theta, X, z, self.columns, noise, scale, pairs=pairs)
         except NotPositiveDefinite:
-            safe = self._arrays.mean.copy()
+            safe = self._priors[i].mean.copy()
             safe[-1] = np.log(1e-2)
-            return Posterior(self.kernel, safe, X, z, self.columns, noise, self.prior.scale)
-
-    def _theta(self, kind: str, X: np.ndarray, y: np.ndarray, given: np.ndarray | None) -> np.ndarray:
-        n, mode = len(y), self._arrays.mean
-        start: np.ndarray | None = None
-        for m in ladder(n):
-            key = (kind, m)
-            if key not in self._anchors:
-                starts = [mode, mode - np.log(3.0)] if start is None else [start, mode]
-                self._anchors[key] = self._search(kind, X[:m], y[:m], None if given is None else given[:m], starts,
-                                                  _ANCHOR_ITERATIONS)  # fmt: skip
-            start = self._anchors[key]
-        if start is None:
-            return self._search(kind, X, y, given, [mode], _ANCHOR_ITERATIONS)
-        return self._search(kind, X, y, given, [start], _WARM_ITERATIONS)
+            return output, Posterior(self.kernels[i], safe, X, z, self.columns, noise, scale, pairs=pairs)
 
     def _search(
-        self, kind: str, X: np.ndarray, y: np.ndarray, given: np.ndarray | None, starts: list[np.ndarray],
-        iterations: int,
+        self, i: int, X: np.ndarray, y: np.ndarray, given: np.ndarray | None, starts: list[np.ndarray],
+        iterations: int, pairs: Pairs | None = None,
     ) -> np.ndarray:  # fmt: skip
-        rows = representative(y, _FIT_ROWS)
-        X, y = X[rows], y[rows]
-        z, noise = y, None
-        if kind != "none":
-            output = Output.of(y, kind)
-            z = output.forward(y)
-            noise = None if given is None else output.noise(y, given[rows])
-        target = LogPosterior(self.kernel, self._arrays, Pairs(X, self.columns), z, noise)
+        if len(y) > _FIT_ROWS:
+            rows = representative(y, _FIT_ROWS)
+            X, y, given, pairs = X[rows], y[rows], None if given is None else given[rows], None
+        output = Output.of(y, self.specs[i].transform)
+        noise = None if given is None else output.noise(y, given)
+        pairs = pairs or Pairs(X, self.columns)
+        target = LogPosterior(self.kernels[i], self._priors[i], pairs, output.forward(y), noise)
         return maximise(target, starts, iterations).theta
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.blas import dtrmm
 
 from engine.surrogate.fit import LogPosterior, maximise
 from engine.surrogate.inputs import Columns, Pairs, Points
@@ -35,12 +36,13 @@ class Posterior:
         given: np.ndarray | None = None,
         scale_strength: float = np.inf,
         mean_scale: tuple[float, float] | None = None,
+        pairs: Pairs | None = None,
     ) -> None:
         n = len(y)
         self.kernel, self.theta, self.X, self.y, self.columns, self.given = kernel, theta, X, y, columns, given
         self.noise = float(np.exp(theta[-1]))
         self.parameters = theta[:-1]
-        pairs = Pairs(X, columns)
+        pairs = pairs or Pairs(X, columns)
         k, _ = kernel.pairs(self.parameters, pairs)
         K = np.zeros(n * n)
         K[pairs.flat] = k
@@ -65,10 +67,10 @@ class Posterior:
         mean, variance = np.empty(len(X)), np.empty(len(X))
         for start in range(0, len(X), _BLOCK):
             block = slice(start, start + _BLOCK)
-            k, _ = self.kernel.cross(self.parameters, Points(X[block], self.columns), self.points)
+            k = self.kernel.values(self.parameters, Points(X[block], self.columns), self.points)
             mean[block] = k @ self.alpha
-            V = k @ self._U_inv
-            variance[block] = np.einsum("ij,ij->i", V, V)
+            V = dtrmm(1.0, self._U_inv, k.T, trans_a=1, overwrite_b=1)  # U^-T k', in place of k
+            variance[block] = np.einsum("ij,ij->j", V, V)
         return mean + self.mean, self._deviation(variance)
 
     def gradients(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -78,7 +80,7 @@ class Posterior:
         V = k @ self._U_inv
         mean = self.mean + k @ self.alpha
         std = self._deviation(np.einsum("ij,ij->i", V, V))
-        # Both contractions in one call would need the cache twice; W rows are alpha for the mean, K^-1 k for the variance.
+        # Rows of W are alpha for the mean and K^-1 k for the explained variance.
         d_mean = self.kernel.contract_inputs(
             self.parameters, A, self.points, cache, np.broadcast_to(self.alpha, k.shape)
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -25,11 +26,17 @@ class Columns:
     groups: tuple[tuple[int, ...], ...] = ()
     owner: np.ndarray = field(init=False, compare=False, repr=False)
     numeric: np.ndarray = field(init=False, compare=False, repr=False)
+    all_numeric: bool = field(init=False, compare=False, repr=False)
+    _one_hot: list[tuple[int, int]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         owner = np.repeat(np.arange(len(self.choices)), np.maximum(self.choices, 1))
         object.__setattr__(self, "owner", owner)
-        object.__setattr__(self, "numeric", np.array([c == 0 for c in self.choices], dtype=bool))
+        numeric = np.array([c == 0 for c in self.choices], dtype=bool)
+        starts = np.cumsum([0, *np.maximum(self.choices, 1)])
+        object.__setattr__(self, "numeric", numeric)
+        object.__setattr__(self, "all_numeric", bool(numeric.all()))
+        object.__setattr__(self, "_one_hot", [(j, int(starts[j])) for j, k in enumerate(self.choices) if k])
 
     @classmethod
     def continuous(cls, d: int) -> Columns:
@@ -49,21 +56,32 @@ class Columns:
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """(n, d) -> (n, f): numeric columns as they are, categorical ones one-hot; zeros where inactive."""
-        if self.numeric.all():
-            return np.nan_to_num(X) if self.groups else X
-        parts = []
-        for j, k in enumerate(self.choices):
-            column = X[:, j]
-            if k == 0:
-                parts.append(np.nan_to_num(column)[:, None])
-            else:
-                index = np.floor(np.nan_to_num(column, nan=-1.0) * k)
-                parts.append((index[:, None] == np.arange(k)) * np.sqrt(0.5))
-        return np.concatenate(parts, axis=1)
+        if self.all_numeric:
+            return np.where(np.isnan(X), 0.0, X) if self.groups else X
+        out = np.zeros((len(X), len(self.owner)))
+        codes = self.codes(X)
+        numeric = self.numeric[self.owner]
+        out[:, numeric] = codes[:, self.numeric]
+        active = ~np.isnan(X) if self.groups else None
+        rows = np.arange(len(X))
+        for j, start in self._one_hot:
+            on = np.sqrt(0.5) if active is None else np.sqrt(0.5) * active[:, j]
+            out[rows, start + codes[:, j].astype(int)] = on
+        return out
+
+    def codes(self, X: np.ndarray) -> np.ndarray:
+        """(n, d) numeric columns as they are, categorical ones as the index of the choice; 0 where inactive."""
+        if self.all_numeric and not self.groups:
+            return X
+        codes = np.where(np.isnan(X), 0.0, X) if self.groups else X.copy()
+        for j, _ in self._one_hot:
+            k = self.choices[j]
+            codes[:, j] = np.clip(np.floor(codes[:, j] * k), 0, k - 1)
+        return codes
 
     def numeric_part(self, by_feature: np.ndarray) -> np.ndarray:
         """(m, f) derivatives by feature -> (m, d) by column, 0 in the categorical ones."""
-        if self.numeric.all():
+        if self.all_numeric:
             return by_feature
         out = np.zeros((len(by_feature), len(self)))
         out[:, self.numeric] = by_feature[:, self.numeric[self.owner]]
@@ -81,9 +99,15 @@ class Points:
         self.columns = columns
         self.F = columns.features(X)
         self.gates = columns.gates(X)
+        self._X = X
 
     def __len__(self) -> int:
         return len(self.F)
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """(n, d) numeric columns as they are, categorical ones as the index of the choice; 0 where inactive."""
+        return self.columns.codes(self._X)
 
 
 class Pairs:
@@ -99,8 +123,8 @@ class Pairs:
         self.rows, self.cols = np.tril_indices(n, -1)
         self.flat = self.rows * n + self.cols
         self.square = np.empty((len(columns), len(self.rows)))
+        codes = columns.codes(X)
         for j, k in enumerate(columns.choices):
-            column = np.nan_to_num(X[:, j]) if k == 0 else np.floor(np.nan_to_num(X[:, j], nan=-1.0) * k)
-            difference = column[self.rows] - column[self.cols]
+            difference = codes[self.rows, j] - codes[self.cols, j]
             self.square[j] = difference * difference if k == 0 else difference != 0
         self.states = tuple(g[self.rows].astype(int) + g[self.cols] for g in columns.gates(X))

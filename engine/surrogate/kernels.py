@@ -36,6 +36,9 @@ class Kernel(Protocol):
     def contract(self, theta: np.ndarray, pairs: Pairs, cache: Any, M: np.ndarray) -> np.ndarray:
         """sum over pairs of M * dk/dtheta: (p,). M is (N,)."""
 
+    def values(self, theta: np.ndarray, A: Points, B: Points) -> np.ndarray:
+        """k between rows of A and of B: (m, n)."""
+
     def cross(self, theta: np.ndarray, A: Points, B: Points) -> tuple[np.ndarray, Any]:
         """k between rows of A and of B: (m, n), and a cache for ``contract_inputs``."""
 
@@ -63,20 +66,30 @@ class Radial:
         return pairs.square if len(self.columns) == len(pairs.columns) else pairs.square[self.columns]
 
     def pairs(self, theta: np.ndarray, pairs: Pairs) -> tuple[np.ndarray, Any]:
-        return self.profile(np.exp(-2 * theta) @ self._square(pairs))
+        return self.profile.value_and_slope(np.exp(-2 * theta) @ self._square(pairs))
 
     def contract(self, theta: np.ndarray, pairs: Pairs, cache: Any, M: np.ndarray) -> np.ndarray:
         return -2 * np.exp(-2 * theta) * (self._square(pairs) @ (M * cache))
 
+    def values(self, theta: np.ndarray, A: Points, B: Points) -> np.ndarray:
+        return self.profile.value(self._distances(theta, A, B))
+
     def cross(self, theta: np.ndarray, A: Points, B: Points) -> tuple[np.ndarray, Any]:
+        return self.profile.value_and_slope(self._distances(theta, A, B))
+
+    def _distances(self, theta: np.ndarray, A: Points, B: Points) -> np.ndarray:
+        """Squared scaled distances (m, n) as one matrix product: [a, |a|^2, 1] [-2 b, 1, |b|^2]'."""
         scale = np.exp(-theta)[self.owner]
-        a = (A.F if self._all else A.F[:, self.features]) * scale
-        b = (B.F if self._all else B.F[:, self.features]) * scale
-        r2 = a @ (-2.0 * b.T)
-        r2 += np.einsum("ij,ij->i", a, a)[:, None]
-        r2 += np.einsum("ij,ij->i", b, b)
-        np.maximum(r2, 0.0, out=r2)
-        return self.profile(r2)
+        f = len(scale)
+        a, b = np.empty((len(A), f + 2)), np.empty((len(B), f + 2))
+        np.multiply(A.F if self._all else A.F[:, self.features], scale, out=a[:, :f])
+        np.multiply(B.F if self._all else B.F[:, self.features], scale, out=b[:, :f])
+        a[:, f] = np.einsum("ij,ij->i", a[:, :f], a[:, :f])
+        b[:, f + 1] = np.einsum("ij,ij->i", b[:, :f], b[:, :f])
+        a[:, f + 1] = b[:, f] = 1.0
+        b[:, :f] *= -2.0
+        r2 = a @ b.T
+        return np.maximum(r2, 0.0, out=r2)
 
     def contract_inputs(self, theta: np.ndarray, A: Points, B: Points, cache: Any, W: np.ndarray) -> np.ndarray:
         V = W * cache
@@ -96,32 +109,53 @@ class Additive:
     """The mean of one-dimensional profiles, a column and a lengthscale each: main effects without interaction."""
 
     def __init__(self, profile: str, columns: Sequence[int], meaning: Columns) -> None:
-        self.name = profile
+        self.name, self.profile = profile, PROFILES[profile]
         self.columns = list(columns)
         self.parts = [Radial(profile, [j], meaning) for j in self.columns]
+        self._features = [meaning.features_of([j])[0] for j in self.columns]
+        self._categorical = [i for i, j in enumerate(self.columns) if not meaning.numeric[j]]
 
     def parameters(self) -> list[ParameterInfo]:
         return [ParameterInfo("lengthscale", j, 1) for j in self.columns]
 
     def pairs(self, theta: np.ndarray, pairs: Pairs) -> tuple[np.ndarray, Any]:
         square = pairs.square if len(self.columns) == len(pairs.columns) else pairs.square[self.columns]
-        k, slope = PROFILES[self.name](np.exp(-2 * theta)[:, None] * square)
-        return k.mean(0), (square, slope)
+        k, slope = self.profile.value_and_slope(np.exp(-2 * theta)[:, None] * square)
+        return k.sum(0) / len(self.columns), (square, slope)
 
     def contract(self, theta: np.ndarray, pairs: Pairs, cache: Any, M: np.ndarray) -> np.ndarray:
         square, slope = cache
-        slope *= square
-        return (-2 / len(self.columns)) * np.exp(-2 * theta) * (slope @ M)
+        return (-2 / len(self.columns)) * np.exp(-2 * theta) * np.einsum("ij,ij,j->i", slope, square, M)
+
+    def values(self, theta: np.ndarray, A: Points, B: Points) -> np.ndarray:
+        scale = np.exp(-theta)
+        total = np.zeros((len(A), len(B)))
+        for i, j in enumerate(self.columns):
+            gap = np.subtract.outer(A.codes[:, j] * scale[i], B.codes[:, j] * scale[i])
+            if i in self._categorical:
+                gap = (gap != 0) * scale[i]
+            gap *= gap
+            total += self.profile.value(gap)
+        total /= len(self.columns)
+        return total
 
     def cross(self, theta: np.ndarray, A: Points, B: Points) -> tuple[np.ndarray, Any]:
-        parts = [part.cross(theta[i : i + 1], A, B) for i, part in enumerate(self.parts)]
-        return sum(k for k, _ in parts) / len(parts), [cache for _, cache in parts]  # type: ignore[return-value]
+        scale = np.exp(-theta)[:, None]
+        a, b = A.codes[:, self.columns].T * scale, B.codes[:, self.columns].T * scale
+        gap = a[:, :, None] - b[:, None, :]
+        for i in self._categorical:
+            gap[i] = (gap[i] != 0) * scale[i]
+        k, slope = self.profile.value_and_slope(gap * gap)
+        return k.sum(0) / len(self.columns), (gap, slope)
 
     def contract_inputs(self, theta: np.ndarray, A: Points, B: Points, cache: Any, W: np.ndarray) -> np.ndarray:
+        gap, slope = cache
+        by_column = np.einsum("dmn,dmn,mn->dm", slope, gap, W)
+        by_column *= (2 / len(self.columns)) * np.exp(-theta)[:, None]
+        by_column[self._categorical] = 0.0
         out = np.zeros_like(A.F)
-        for i, part in enumerate(self.parts):
-            out += part.contract_inputs(theta[i : i + 1], A, B, cache[i], W)
-        return out / len(self.parts)
+        out[:, self._features] = by_column.T
+        return out
 
     def to_dict(self) -> dict[str, Any]:
         return {"type": "additive", "profile": self.name, "columns": self.columns}
@@ -151,11 +185,17 @@ class Gated:
         d_gate = c * (1 - c) * (2 * c * (both @ (1 - inner)) + one.sum())
         return np.concatenate([[d_gate], self.inner.contract(theta[1:], pairs, inner_cache, (1 - c * c) * both)])
 
+    def values(self, theta: np.ndarray, A: Points, B: Points) -> np.ndarray:
+        return self._gate(theta, A, B, self.inner.values(theta[1:], A, B))
+
     def cross(self, theta: np.ndarray, A: Points, B: Points) -> tuple[np.ndarray, Any]:
+        inner, cache = self.inner.cross(theta[1:], A, B)
+        return self._gate(theta, A, B, inner), cache
+
+    def _gate(self, theta: np.ndarray, A: Points, B: Points, inner: np.ndarray) -> np.ndarray:
         c = _sigmoid(theta[0])
         a, b = A.gates[self.group][:, None], B.gates[self.group]
-        inner, cache = self.inner.cross(theta[1:], A, B)
-        return np.where(a & b, c * c + (1 - c * c) * inner, np.where(a | b, c, 1.0)), cache
+        return np.where(a & b, c * c + (1 - c * c) * inner, np.where(a | b, c, 1.0))
 
     def contract_inputs(self, theta: np.ndarray, A: Points, B: Points, cache: Any, W: np.ndarray) -> np.ndarray:
         c = _sigmoid(theta[0])
@@ -186,6 +226,9 @@ class Product:
             others = _multiply([M, *(k for j, (k, _) in enumerate(cache) if j != i)])
             out.append(part.contract(theta[s], pairs, cache[i][1], others))
         return np.concatenate(out)
+
+    def values(self, theta: np.ndarray, A: Points, B: Points) -> np.ndarray:
+        return _multiply([part.values(theta[s], A, B) for part, s in zip(self.parts, self._slices)])
 
     def cross(self, theta: np.ndarray, A: Points, B: Points) -> tuple[np.ndarray, Any]:
         found = [part.cross(theta[s], A, B) for part, s in zip(self.parts, self._slices)]
@@ -229,6 +272,15 @@ class Mixture:
             ]
         )
 
+    def values(self, theta: np.ndarray, A: Points, B: Points) -> np.ndarray:
+        w = _sigmoid(theta[0])
+        a = self.first.values(theta[1 : self._cut], A, B)
+        b = self.second.values(theta[self._cut :], A, B)
+        a *= w
+        b *= 1 - w
+        a += b
+        return a
+
     def cross(self, theta: np.ndarray, A: Points, B: Points) -> tuple[np.ndarray, Any]:
         w = _sigmoid(theta[0])
         a, cache_a = self.first.cross(theta[1 : self._cut], A, B)
@@ -248,12 +300,12 @@ class Mixture:
 def make_kernel(name: str, meaning: Columns) -> Kernel:
     """The kernel called ``name`` over all columns, conditional groups gated.
 
-    Names: a profile ("matern52", "rbf"), or a profile + "+additive" for a mixture with its main effects.
-    Raises ValueError for an unknown name.
+    Names: a profile ("matern52", "rbf"), or two as in "matern52+rbf": a mixture of the first over all columns jointly
+    with main effects of the second. Raises ValueError for an unknown name.
     """
     profile, _, extra = name.partition("+")
-    if profile not in PROFILES or extra not in ("", "additive"):
-        raise ValueError(f"unknown kernel {name!r}; known: {', '.join(PROFILES)}, each also with '+additive'")
+    if profile not in PROFILES or (extra and extra not in PROFILES):
+        raise ValueError(f"unknown kernel {name!r}; known: {', '.join(PROFILES)}, and two of them joined by '+'")
     parts: list[Kernel] = []
     if meaning.unconditional:
         parts.append(_over(profile, extra, meaning.unconditional, meaning))
@@ -281,7 +333,7 @@ def kernel_from_dict(data: dict[str, Any], meaning: Columns) -> Kernel:
 def _over(profile: str, extra: str, columns: Sequence[int], meaning: Columns) -> Kernel:
     radial = Radial(profile, columns, meaning)
     if extra and len(columns) > 1:
-        return Mixture(Additive(profile, columns, meaning), radial)
+        return Mixture(Additive(extra, columns, meaning), radial)
     return radial
 
 

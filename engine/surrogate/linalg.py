@@ -37,7 +37,7 @@ def solve(U: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def inverse_factor(U: np.ndarray) -> np.ndarray:
     """U^-1, so that K^-1 = U^-1 U^-T."""
-    return np.ascontiguousarray(dtrtri(U, lower=0)[0])
+    return dtrtri(U, lower=0)[0]
 
 
 __all__ = ["JITTER", "NotPositiveDefinite", "dpotrf", "dpotri", "dpotrs", "factorise", "inverse_factor", "solve"]

@@ -63,6 +63,9 @@ class Standardise:
         return float(-np.log(self.unit) - np.log(self.spread))
 
 
+_AS_IS = Standardise(1.0, 0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Identity:
     name: str = "identity"
@@ -140,7 +143,9 @@ class Output:
 
     @classmethod
     def of(cls, y: np.ndarray, kind: str = "identity") -> Output:
-        """Fitted to y (n,), finite. kind: "identity" or "yeo-johnson"."""
+        """Fitted to y (n,), finite. kind: "none" (y as it is), "identity" or "yeo-johnson"."""
+        if kind == "none":
+            return cls(_AS_IS, Identity(), _AS_IS)
         first = Standardise.of(y)
         z = first.forward(y)
         if kind not in ("identity", "yeo-johnson"):
