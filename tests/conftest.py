@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import Store, upgrade
+from engine.store import Store, tables, upgrade
 from tests.support.postgres import PostgresServer, find_binaries, running_server
 
 
@@ -24,33 +24,49 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
 @pytest.fixture(scope="session")
-def _migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An empty store of each kind, migrated once and copied for each test."""
-    return {}
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite store, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "tunedesk.db"
+    upgrade(path)
+    return path
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def store_url(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    _migrated: dict[str, str],
-) -> str:
-    """The URL of a fresh store, on SQLite and on PostgreSQL."""
+@pytest.fixture(scope="session")
+def shared_database(postgres_server: PostgresServer) -> str:
+    """A PostgreSQL store that the tests share one after another: making one for each would take most of their time."""
+    url = postgres_server.database()
+    upgrade(url)
+    return url
+
+
+@pytest.fixture(params=BOTH)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        if "sqlite" not in _migrated:
-            _migrated["sqlite"] = str(tmp_path_factory.mktemp("template") / "tunedesk.db")
-            upgrade(_migrated["sqlite"])
-        path = tmp_path / "tunedesk.db"
-        shutil.copy(_migrated["sqlite"], path)
-        return str(path)
+        return str(shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "tunedesk.db"))
+    url: str = request.getfixturevalue("shared_database")
+    with Store.open(url) as opened, opened.transaction() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(tables.audit_head.insert().values(id=1, seq=0, hash="0" * 64))
+    return url
+
+
+@pytest.fixture(params=BOTH)
+def new_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a store of the test's own, for one that changes the tables or the version."""
+    if request.param == "sqlite":
+        yield str(shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "tunedesk.db"))
+        return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    if "postgresql" not in _migrated:
-        url = server.database()
-        upgrade(url)
-        _migrated["postgresql"] = url.rpartition("/")[2]
-    return server.database(template=_migrated["postgresql"])
+    url = server.database()
+    upgrade(url)
+    yield url
+    server.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
 
 @pytest.fixture

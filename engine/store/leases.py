@@ -51,8 +51,8 @@ def beat(connection: Connection, engine_id: str) -> list[str]:
 
 def unregister(connection: Connection, engine_id: str) -> None:
     """Gives every lease back and forgets the engine."""
+    connection.execute(engines.delete().where(engines.c.id == engine_id))  # in the order of beat: no deadlock
     connection.execute(leases.update().where(leases.c.engine_id == engine_id).values(engine_id=None))
-    connection.execute(engines.delete().where(engines.c.id == engine_id))
 
 
 def all_engines(connection: Connection) -> list[EngineRecord]:
@@ -127,6 +127,7 @@ def check(connection: Connection, lease: Lease) -> Row:
 
 def give_back(connection: Connection, lease: Lease) -> None:
     """Ends the lease; running trials have to be retried or abandoned before. Nothing if it was lost already."""
+    studies.lock(connection, lease.study_id)
     where = (leases.c.study_id == lease.study_id, leases.c.token == lease.token)
     if connection.execute(leases.update().where(*where).values(engine_id=None)).rowcount:
         studies.update(connection, lease.study_id)

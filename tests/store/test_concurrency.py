@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Conflict, LeaseLost
+from engine.errors import Conflict, LeaseLost, NotAllowed
 from engine.governance import actions, audit
 from engine.store import Lease, Store
 from tests.support.studies import ANALYST, leased, make_study, run_trial
@@ -86,18 +86,18 @@ def test_one_study_two_engines_at_the_same_moment(store: Store) -> None:
 
 def test_writers_in_several_processes_lose_no_update(store: Store, store_url: str) -> None:
     studies = [leased(store, f"study {i}", engine=f"engine-{i}") for i in range(2)]
-    writers = [start(WRITER, store_url, id_, lease.engine_id, lease.token, 25) for id_, lease in studies * 2]
+    writers = [start(WRITER, store_url, id_, lease.engine_id, lease.token, 12) for id_, lease in studies * 2]
     commands = [actions.enqueue_trial(store, id_, {"x": 0.5, "kind": "a"}, ANALYST).number for id_, _ in studies * 5]
     for writer in writers:
         assert writer.wait(timeout=100) == 0
     for study_id, _ in studies:
         study = store.get_study(study_id)
         trials, total = store.list_trials(study_id, limit=1000)
-        assert total == study.n_trials == 55
-        assert (study.n_complete, study.n_queued) == (50, 5)
-        assert [t.number for t in trials] == list(range(55))
-        assert [t.finished_order for t in store.finished_trials(study_id)] == list(range(1, 51))
-        assert sum(p.n for p in store.progress(study_id)) == 50
+        assert total == study.n_trials == 29
+        assert (study.n_complete, study.n_queued) == (24, 5)
+        assert [t.number for t in trials] == list(range(29))
+        assert [t.finished_order for t in store.finished_trials(study_id)] == list(range(1, 25))
+        assert sum(p.n for p in store.progress(study_id)) == 24
     assert len(set(commands)) >= 5
     assert audit.verify(store).ok
 
@@ -159,15 +159,52 @@ def test_many_readers_dont_disturb_a_writer(store: Store) -> None:
         finally:
             stop.set()
 
-    *reads, _ = together(*[read] * 20, write)
+    *reads, _ = together(*[read] * 10, write)
     assert all(n > 0 for n in reads)
     assert store.get_study(study_id).n_complete == 20
 
 
+def test_leases_change_hands_without_deadlocks(store: Store) -> None:
+    """Whatever engines and people do at once, each call ends, done or refused in words."""
+    for i in range(4):
+        make_study(store, f"study {i}")
+
+    def engine(name: str) -> int:
+        n = 0
+        store.register_engine(name, "host", 1)
+        for _ in range(15):
+            lease = store.lease_study(name)
+            store.beat(name)
+            if lease is None:
+                continue
+            try:
+                run_trial(store, lease)
+                store.set_state(lease, "queued")
+            except LeaseLost:
+                continue
+            n += 1
+            store.release(lease)
+        store.unregister_engine(name)
+        return n
+
+    def person() -> int:
+        for i in range(15):
+            study_id = store.list_studies()[0][i % 4].id
+            try:
+                actions.enqueue_trial(store, study_id, {"x": 0.5, "kind": "a"}, ANALYST)
+                actions.edit_study(store, study_id, ANALYST, workers=1 + i % 3)
+            except Conflict:
+                continue
+        return 15
+
+    done = together(lambda: engine("one"), lambda: engine("two"), person)
+    assert all(isinstance(n, int) for n in done)
+    assert sum(store.get_study(s.id).n_complete for s in store.list_studies()[0]) == done[0] + done[1] > 0
+    assert audit.verify(store).ok
+
+
 @pytest.mark.parametrize("verb", ["pause", "stop"])
 def test_of_two_people_who_send_the_same_command_one_is_refused(store: Store, verb: Any) -> None:
-    from engine.errors import NotAllowed
-
     study_id, _ = leased(store)
 
     def send() -> bool:

@@ -40,12 +40,12 @@ def test_versions_are_those_of_the_scripts() -> None:
     assert tuple(script.revision for script in scripts)[::-1] == migrate.VERSIONS
 
 
-def test_down_to_nothing_and_up_again(store_url: str) -> None:
-    upgrade(store_url, "base")
+def test_down_to_nothing_and_up_again(new_store_url: str) -> None:
+    upgrade(new_store_url, "base")
     with pytest.raises(StoreError, match="no store"):
-        Store.open(store_url)
-    upgrade(store_url)
-    with Store.open(store_url) as store:
+        Store.open(new_store_url)
+    upgrade(new_store_url)
+    with Store.open(new_store_url) as store:
         make_study(store)
         with store.snapshot() as connection:
             assert migrate.differences(connection) == []
@@ -101,37 +101,37 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return install
 
 
-def test_an_older_store_is_brought_up_on_demand_and_down_again_without_loss(store_url: str, next_version) -> None:
+def test_an_older_store_is_brought_up_on_demand_and_down_again_without_loss(new_store_url: str, next_version) -> None:
     first = migrate.HEAD
-    with Store.open(store_url) as store:
+    with Store.open(new_store_url) as store:
         study_id, lease = leased(store)
         run_trial(store, lease)
         before = store.get_trial(study_id, 0)
     next_version()
     with pytest.raises(StoreError, match=r"older version .*tunedesk db upgrade"):
-        Store.open(store_url, create=True)
-    copy = upgrade(store_url, "9000")
-    with Store.open(store_url) as store:
+        Store.open(new_store_url, create=True)
+    copy = upgrade(new_store_url, "9000")
+    with Store.open(new_store_url) as store:
         assert store.get_trial(study_id, 0) == before
         with store.snapshot() as connection:
             assert connection.exec_driver_sql("SELECT desk FROM studies").scalar_one() == "fx"
         run_trial(store, lease)
-    assert upgrade(store_url, "9000") is None  # nothing to do, nothing copied
-    upgrade(store_url, first)
+    assert upgrade(new_store_url, "9000") is None  # nothing to do, nothing copied
+    upgrade(new_store_url, first)
     with pytest.raises(StoreError, match="older version"):
-        Store.open(store_url)
-    with Store.open(store_url, migrate=True) as store:
+        Store.open(new_store_url)
+    with Store.open(new_store_url, migrate=True) as store:
         assert store.get_study(study_id).n_complete == 2
     if copy is None:
-        assert store_url.startswith("postgresql")
+        assert new_store_url.startswith("postgresql")
         return
     with sqlite3.connect(copy) as connection:  # the copy is whole and of the old version
         assert connection.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchone() == (first,)
         assert connection.execute("SELECT count(*) FROM trials").fetchone() == (1,)
 
 
-def test_a_migration_that_fails_changes_nothing(store_url: str, next_version, tmp_path: Path) -> None:
-    with Store.open(store_url) as store:
+def test_a_migration_that_fails_changes_nothing(new_store_url: str, next_version, tmp_path: Path) -> None:
+    with Store.open(new_store_url) as store:
         _, lease = leased(store)
         run_trial(store, lease)
     next_version()
@@ -140,20 +140,20 @@ def test_a_migration_that_fails_changes_nothing(store_url: str, next_version, tm
         script.read_text().replace("def downgrade", "    raise RuntimeError('power cut')\n\n\ndef downgrade")
     )
     with pytest.raises(RuntimeError, match="power cut"):
-        upgrade(store_url, "9000")
-    database = Database(parse(store_url))
+        upgrade(new_store_url, "9000")
+    database = Database(parse(new_store_url))
     with database.read() as connection:
         assert "desk" not in [c["name"] for c in sa.inspect(connection).get_columns("studies")]
         assert connection.exec_driver_sql("SELECT count(*) FROM trials").scalar_one() == 1
     database.close()
 
 
-def test_a_newer_store_is_refused(store_url: str) -> None:
-    set_version(store_url, "9999")
+def test_a_newer_store_is_refused(new_store_url: str) -> None:
+    set_version(new_store_url, "9999")
     with pytest.raises(StoreError, match="newer version of Tunedesk"):
-        Store.open(store_url, create=True, migrate=True)
+        Store.open(new_store_url, create=True, migrate=True)
     with pytest.raises(StoreError, match="newer version of Tunedesk"):
-        upgrade(store_url)
+        upgrade(new_store_url)
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path, postgres_server: PostgresServer) -> None:
@@ -162,9 +162,9 @@ def test_another_programs_database_is_left_alone(tmp_path: Path, postgres_server
         connection.execute("CREATE TABLE studies (study_id INTEGER)")
     url = postgres_server.database()
     postgres_server.execute("CREATE TABLE studies (study_id INTEGER)", url.rpartition("/")[2])
-    for store_url in (str(path), url):
+    for place in (str(path), url):
         with pytest.raises(StoreError, match="another program"):
-            Store.open(store_url, create=True)
+            Store.open(place, create=True)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (1,)
 

@@ -97,7 +97,7 @@ def test_sparklines_are_best_so_far_and_bounded(store: Store) -> None:
     study_id, lease = leased(store, budget_trials=1000)
     empty = make_study(store, "empty")
     best, expected = None, []
-    for i in range(150):
+    for i in range(70):
         value = ((i * 37) % 101) / 10
         run_trial(store, lease, sharpe=value)
         best = value if best is None else max(best, value)

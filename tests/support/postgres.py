@@ -64,9 +64,9 @@ class PostgresServer:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[arg-type]
 
-    def database(self, template: str = "template0") -> str:
+    def database(self) -> str:
         name = f"t_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url(name)
 
 
