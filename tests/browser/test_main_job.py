@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -39,8 +40,8 @@ def test_an_empty_store_leads_to_the_first_study(desk, page) -> None:
 
 def test_a_study_launched_in_the_browser_shows_its_surrogate(desk, page) -> None:
     page.goto(f"{desk.url}/new_study")
-    page.get_by_label("Study name").wait_for()
-    name = page.get_by_label("Study name")
+    page.get_by_role("textbox", name="Study name").wait_for()
+    name = page.get_by_role("textbox", name="Study name")
     name.fill(STUDY)
     name.press("Enter")
     _number(page, "Trials", 16)
@@ -60,7 +61,7 @@ def test_a_study_launched_in_the_browser_shows_its_surrogate(desk, page) -> None
     page.get_by_text(re.compile("Mean of sharpe")).first.wait_for()
     page.get_by_text(re.compile("Standard deviation of sharpe")).first.wait_for()
     page.get_by_text(re.compile("Acquisition")).first.wait_for()
-    page.get_by_text("Where it looks next").wait_for()
+    page.get_by_text("Where it looks next", exact=True).wait_for()
     assert page.locator(".js-plotly-plot").count() >= 2
     assert "Something went wrong" not in page.content()
     assert not page.errors
@@ -71,25 +72,25 @@ def test_bad_input_names_the_field_and_nothing_is_written(desk, page) -> None:
     _settled(page)
     before = page.request.get(f"{desk.url}/api/v1/studies").json()
     page.goto(f"{desk.url}/new_study")
-    page.get_by_label("Study name").wait_for()
-    constraints = page.get_by_label("Constraints")
+    page.get_by_role("textbox", name="Study name").wait_for()
+    constraints = page.get_by_role("textbox", name="Constraints")
     constraints.fill("fast > slow and slow > 400")
     constraints.press("Control+Enter")
     page.get_by_text(re.compile("no point of the space satisfies")).first.wait_for()
-    assert page.get_by_role("button", name="Launch study").is_disabled()
+    expect(page.get_by_role("button", name="Launch study")).to_be_disabled()
     assert page.request.get(f"{desk.url}/api/v1/studies").json() == before
 
 
 def test_cancel_ends_a_running_study(desk, page) -> None:
     page.goto(f"{desk.url}/new_study")
-    page.get_by_label("Study name").wait_for()
-    name = page.get_by_label("Study name")
-    name.fill("to be cancelled")
+    page.get_by_role("textbox", name="Study name").wait_for()
+    name = page.get_by_role("textbox", name="Study name")
+    name.fill("endless")
     name.press("Enter")
     _number(page, "Trials", 100_000)
     page.get_by_text("100000 trials").or_(page.get_by_text("100,000 trials")).first.wait_for()
     page.get_by_role("button", name="Launch study").click()
-    page.get_by_role("heading", name="to be cancelled").wait_for()
+    page.get_by_role("heading", name="endless").wait_for()
     page.get_by_text("running").first.wait_for()
     page.get_by_role("button", name="Cancel", exact=False).first.click()
     page.get_by_role("button", name="Cancel this study").click()
