@@ -116,7 +116,7 @@ def progress_card(study: StudyRecord, curve: Progress) -> None:
         )
         notes = [f"Shows {curve.computed_on}."]
         if hidden := outside_view(curve, base):
-            notes.append(f"{count(hidden, 'trial')} far from the rest outside the view: double-click shows everything.")
+            notes.append(f"Outside the view, far from the rest: {count(hidden, 'trial')}; a double click shows them.")
         notes.append("Click a point for its trial.")
         st.caption(" ".join(notes))
         trial_drawer.open_clicked(event, "overview_progress")

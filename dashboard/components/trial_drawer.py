@@ -42,7 +42,10 @@ def open_clicked(event: Any, key: str) -> bool:
     """
     points = event.selection.points if event is not None else []
     found = points[0].get("customdata") if points else None
-    found = found[0] if isinstance(found, (list, tuple)) and found else found
+    if isinstance(found, Mapping):  # a row of a typed array comes back as {"0": number, …}
+        found = found.get("0")
+    elif isinstance(found, (list, tuple)):
+        found = found[0] if found else None
     chosen = int(found) if isinstance(found, (int, float)) else None
     if chosen == st.session_state.get(f"{key}_clicked"):
         return False
@@ -131,7 +134,8 @@ def _outcomes(study: StudyRecord, trial: TrialRecord, best: TrialRecord | None) 
 
 
 def _kept(limit: Any, value: float) -> str:
-    return f"{'keeps' if limit.slack(value) >= 0 else 'breaks'} {limit.text}"
+    kept = limit.slack(value) >= 0
+    return f"{'within' if kept else 'beyond'} {'≤' if limit.upper else '≥'} {limit.limit:g}"
 
 
 def _params(study: StudyRecord, trial: TrialRecord, best: TrialRecord | None) -> None:

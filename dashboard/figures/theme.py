@@ -132,7 +132,6 @@ def _template(dark: bool) -> go.layout.Template:
                 "font": {"family": FONT, "size": 12, "color": t.text},
             },
             "hovermode": "closest",
-            "dragmode": "zoom",
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": t.muted, "activecolor": t.text},
             "xaxis": axis,
             "yaxis": axis | {"title": {"font": {"size": 12, "color": t.text}, "standoff": 6}},
@@ -143,7 +142,7 @@ def _template(dark: bool) -> go.layout.Template:
 def style(figure: go.Figure, dark: bool, *, height: int, legend: bool = True) -> go.Figure:
     """Applies the look to a figure, in place: fonts, grid, hover, margins, a legend above the plot."""
     figure.update_layout(
-        template=_template(dark), height=height, showlegend=legend,
+        template=_template(dark), height=height, showlegend=legend, dragmode="zoom",
         margin={"l": 8, "r": 12, "t": 36 if legend else 16, "b": 8},
     )  # fmt: skip
     return figure
