@@ -12,6 +12,7 @@ from dashboard import data
 from dashboard.components.card import guarded
 from dashboard.components.text import moment_words, number, plain
 from dashboard.components.trial_states import trial_badge
+from dashboard.figures.theme import hover_number
 from engine.analysis import duration_words
 from engine.analysis.axes import format_value
 from engine.errors import NotFound
@@ -41,12 +42,7 @@ def open_clicked(event: Any, key: str) -> bool:
     A selection stays with the chart, so one that was opened and closed before stays closed.
     """
     points = event.selection.points if event is not None else []
-    found = points[0].get("customdata") if points else None
-    if isinstance(found, Mapping):  # a row of a typed array comes back as {"0": number, …}
-        found = found.get("0")
-    elif isinstance(found, (list, tuple)):
-        found = found[0] if found else None
-    chosen = int(found) if isinstance(found, (int, float)) else None
+    chosen = hover_number(points[0].get("customdata")) if points else None
     if chosen == st.session_state.get(f"{key}_clicked"):
         return False
     st.session_state[f"{key}_clicked"] = chosen

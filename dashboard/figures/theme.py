@@ -243,6 +243,15 @@ def trial_hover(
     return out | {"hovertemplate": "<br>".join(lines) + "<extra></extra>"}
 
 
+def hover_number(customdata: Any) -> int | None:
+    """The trial's number in a point's customdata, in each of the shapes that a browser sends back; None without one."""
+    if isinstance(customdata, Mapping):  # a row of a typed array comes back as {"0": number, …}
+        customdata = customdata.get("0")
+    elif isinstance(customdata, (list, tuple, np.ndarray)):
+        customdata = customdata[0] if len(customdata) else None
+    return int(customdata) if isinstance(customdata, (int, float, np.number)) else None
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
