@@ -78,6 +78,11 @@ class StudyDriver:
         """Kills what runs and writes nothing."""
         self._executor.close()
 
+    @property
+    def busy(self) -> bool:
+        """Whether the next step is due at once: there are more trials to think of."""
+        return self._state == "running" and self._wants_more
+
     # --- what is in the store ---------------------------------------------------------------------------
 
     def _forget(self) -> None:
@@ -87,7 +92,7 @@ class StudyDriver:
         self._n_finished = 0
         self._pending: dict[int, Suggestion] = {}  # trials in the store without a result
         self._queued: dict[int, TrialRecord] = {}  # those of them that wait for a worker
-        self._new: list[Suggestion] = []  # asked for, not in the store yet
+        self._new: Suggestion | None = None  # asked for, not in the store yet
         self._model: tuple[int, Mapping[str, Any], Sequence[Mapping[str, Any]]] | None = None  # likewise
 
     def _follow_store(self) -> None:
@@ -99,7 +104,7 @@ class StudyDriver:
         self._spec, self._state = study.spec, study.state
         news = self._store.finished_trials(study.id, after=self._n_finished)
         unfinished = {t.number: t for t in self._store.unfinished_trials(study.id)}
-        if self._new and (unfinished.keys() | {t.number for t in news}) - self._pending.keys():
+        if self._new is not None and (unfinished.keys() | {t.number for t in news}) - self._pending.keys():
             # A person added a trial, or a new one of ours was written just before the connection broke.
             self._forget()
             return self._follow_store()
@@ -171,45 +176,48 @@ class StudyDriver:
     # --- new trials -------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        """Fills the free workers with new trials, as far as the budget goes."""
-        under_way = len(self._pending) + len(self._new)
-        n = min(self._spec.workers, self._spec.budget_trials - self._n_finished) - under_way
-        if n > 0 and not self._exhausted and not self._out_of_time:
-            self._new = self._suggestions(n)
+        """One new trial, if a worker is free for it and the budget allows it.
+
+        Only one a step: its worker begins while the next is thought out, and commands are heard in between.
+        """
+        if self._new is None and self._wants_more:
+            try:
+                self._new = self._next_suggestion()
+            except SpaceExhausted as error:
+                self._exhausted = str(error)
+                return
             record = self._optimizer.model_record()
             if record is not None:
                 self._model = self._n_finished, record, self._optimizer.candidates()
         if self._model is not None:
             self._store.save_model(self._lease, *self._model)
             self._model = None
-        try:
-            while self._new:
-                self._add(self._new[0])
-                del self._new[0]
-        except Conflict:  # a trial came in between
-            self._forget()
+        if self._new is not None:
+            self._add(self._new)
 
-    def _suggestions(self, n: int) -> list[Suggestion]:
-        out = []
+    @property
+    def _wants_more(self) -> bool:
+        limit = min(self._spec.workers, self._spec.budget_trials - self._n_finished)
+        return len(self._pending) < limit and not self._exhausted and not self._out_of_time
+
+    def _next_suggestion(self) -> Suggestion:
         if self._optimizer.number == 0 and (defaults := baseline(self._spec)) is not None:
-            out.append(self._optimizer.add_pending(0, defaults, "default", {"text": "The defaults of the objective."}))
-        try:
-            if n > len(out):
-                out += self._optimizer.ask(n - len(out))
-        except SpaceExhausted as error:
-            if n - len(out) > 1:
-                return out + self._suggestions(1)
-            self._exhausted = str(error)
-        return out
+            return self._optimizer.add_pending(0, defaults, "default", {"text": "The defaults of the objective."})
+        return self._optimizer.ask(1)[0]
 
     def _add(self, suggestion: Suggestion) -> None:
-        trial = self._store.add_trial(
-            self._lease,
-            suggestion.params,
-            origin=suggestion.origin,
-            reason=suggestion.reason,
-            number=suggestion.number,
-        )
+        try:
+            trial = self._store.add_trial(
+                self._lease,
+                suggestion.params,
+                origin=suggestion.origin,
+                reason=suggestion.reason,
+                number=suggestion.number,
+            )
+        except Conflict:  # another trial came in between
+            self._forget()
+            return
+        self._new = None
         self._pending[trial.number] = suggestion
         self._queued[trial.number] = trial
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from engine.errors import LeaseLost, StoreUnavailable, TunedeskError
 from engine.service.driver import StudyDriver
-from engine.service.executors import check_executor, make_executor
+from engine.service.executors import check_executor, make_executor, warm_up
 from engine.store import Lease, Store
 from engine.store.records import StudyRecord
 from engine.store.states import ENDED
@@ -73,6 +73,7 @@ class EngineProcess:
 
     def run(self) -> None:
         """Raises StoreError if the store can't be used at the start; later troubles are logged and waited out."""
+        warm_up(self._executor)
         self._store.register_engine(self.id, socket.gethostname(), os.getpid(), self._lease_seconds)
         logger.info("Engine %s on %s.", self.id, self._store.place)
         heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -80,7 +81,8 @@ class EngineProcess:
         try:
             with self._signals():
                 while not self._stop.is_set() and self._step():
-                    self._wake.wait(POLL_SECONDS)
+                    if not any(driver.busy for _, driver in self._drivers.values()):
+                        self._wake.wait(POLL_SECONDS)
                     self._wake.clear()
         finally:
             self._stop.set()

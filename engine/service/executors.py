@@ -8,7 +8,6 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.forkserver
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -21,11 +20,9 @@ from typing import Protocol
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from engine.errors import InvalidInput
+from engine.service.outcomes import cause_of_death, read_log, timed_out
 from engine.service.task import Outcome, TrialTask
-from engine.service.worker import run_local, single_threaded, start_worker
-
-MAX_LOG = 64_000
-"""Bytes of a trial's output that are kept: its beginning and, three times as much, its end."""
+from engine.service.worker import run_logged, single_threaded, start_local_worker
 
 
 class Executor(Protocol):
@@ -45,10 +42,6 @@ class Executor(Protocol):
         """Kills what runs and gives back processes, files and connections. The executor may be used again."""
 
 
-def timeout_outcome(task: TrialTask, log: str = "") -> Outcome:
-    return Outcome("failed", error=f"The trial took longer than {task.timeout:g} s and was ended.", log=log)
-
-
 class LocalExecutor:
     """Worker processes on this machine, at most ``workers`` at a time, started when first needed.
 
@@ -65,7 +58,7 @@ class LocalExecutor:
     def submit(self, task: TrialTask) -> None:
         pool, folder = self._open()
         log = folder / f"{task.number}-{task.attempt}.log"
-        future = pool.schedule(run_local, args=[task, str(log)], timeout=task.timeout)
+        future = pool.schedule(run_logged, args=[task, str(log)], timeout=task.timeout)
         self._running[task.number] = task, future, log
         future.add_done_callback(lambda _: self._wake())
 
@@ -74,7 +67,7 @@ class LocalExecutor:
         out = []
         for number in done:
             task, future, log = self._running.pop(number)
-            out.append((task, self._outcome(task, future, _read_log(log))))
+            out.append((task, self._outcome(task, future, read_log(log))))
         return out
 
     def resize(self, workers: int) -> None:
@@ -102,7 +95,7 @@ class LocalExecutor:
         if self._pool is None or not self._pool.active:  # a pool whose idle workers were killed is broken
             self._pool = ProcessPool(
                 max_workers=self._workers,
-                initializer=start_worker,
+                initializer=start_local_worker,
                 initargs=[str(self._folder)],
                 context=_context(),
             )
@@ -113,9 +106,9 @@ class LocalExecutor:
         try:
             outcome: Outcome = future.result(timeout=0)
         except FutureTimeout:
-            return timeout_outcome(task, log)
+            return timed_out(task, log)
         except ProcessExpired as error:
-            return Outcome("lost", error=_cause_of_death(error.exitcode), log=log)
+            return Outcome("lost", error=cause_of_death(error.exitcode), log=log)
         except CancelledError:
             return Outcome("lost", error="The trial was cancelled by the pool.", log=log)
         except Exception as error:  # noqa: BLE001 - a broken pool: the trial has no part in it
@@ -132,17 +125,24 @@ def make_executor(address: str, workers: int, wake: Callable[[], None]) -> Execu
     return DaskExecutor(address, wake)
 
 
+def warm_up(address: str) -> None:
+    """Starts what the first trial would have to wait for; returns at once."""
+    if address == "local":
+        _context()
+
+
 def check_executor(address: str) -> None:
-    """Raises InvalidInput if an engine can't use the address; connects nowhere."""
+    """Raises InvalidInput if an engine can't use the address, TunedeskError if no scheduler answers there."""
     if address == "local":
         return
     scheme, separator, _ = address.partition("://")
     if not separator or scheme not in ("tcp", "tls", "ucx", "ws", "wss"):
         raise InvalidInput("executor", f"must be local or a Dask scheduler such as tcp://host:8786, not {address!r}.")
     try:
-        import distributed  # noqa: F401
+        from engine.service.dask_executor import connect
     except ImportError:
         raise InvalidInput("executor", f"{address} needs Dask: pip install 'tunedesk[dask]'.") from None
+    connect(address).close()
 
 
 def _context() -> multiprocessing.context.BaseContext:
@@ -155,32 +155,3 @@ def _context() -> multiprocessing.context.BaseContext:
         context.set_forkserver_preload(["engine.service.fork_server"])
     multiprocessing.forkserver.ensure_running()
     return context
-
-
-def _cause_of_death(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        try:
-            name = signal.Signals(-exit_code).name
-        except ValueError:
-            name = f"signal {-exit_code}"
-        hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-        return f"The worker process was killed by {name}{hint}."
-    return f"The worker process ended with exit code {exit_code}."
-
-
-def _read_log(path: Path) -> str:
-    """The trial's output, with the middle cut out if there is too much of it; the file goes."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            if size <= MAX_LOG:
-                data = file.read()
-            else:
-                head = file.read(MAX_LOG // 4)
-                file.seek(size - (MAX_LOG - MAX_LOG // 4))
-                data = head + b"\n... %d bytes left out ...\n" % (size - MAX_LOG) + file.read()
-        path.unlink()
-    except OSError:  # killed before it opened the file
-        return ""
-    return data.decode("utf-8", "replace").replace("\x00", "")

@@ -21,7 +21,6 @@ from threadpoolctl import threadpool_limits
 from engine import objectives
 from engine.errors import TunedeskError
 from engine.objectives import Context, Infeasible
-from engine.objectives.catalogue import ALLOW_VARIABLE
 from engine.service.lifeline import die_with_engine
 from engine.service.task import Outcome, TrialTask, UnusableResult, read_result
 
@@ -43,11 +42,17 @@ def single_threaded() -> None:
         os.environ.setdefault(name, "1")
 
 
-def start_worker(folder: str) -> None:
-    """Runs once in every local worker process. ``folder`` holds its temporary files and goes with the pool."""
+def start_local_worker(folder: str) -> None:
+    """Runs once in every worker process of this machine's pool."""
     die_with_engine()
-    tempfile.tempdir = folder
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a kill takes effect at once, in native code too
+    prepare(folder)
+
+
+def prepare(folder: str) -> None:
+    """Runs once in every process that runs trials. ``folder`` holds its temporary files and goes with the pool."""
+    tempfile.tempdir = folder
+    load_objectives()
     single_threaded()
     threadpool_limits(1)
     for stream in (sys.stdout, sys.stderr):  # what was printed before a kill is in the log
@@ -56,7 +61,13 @@ def start_worker(folder: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", force=True)
 
 
-def run_local(task: TrialTask, log: str) -> Outcome:
+def load_objectives() -> None:
+    """Imports what every trial needs, so that it is no part of the first one's time."""
+    with contextlib.suppress(Exception):  # what is wrong with the catalogue, the first trial tells
+        objectives.catalogue()
+
+
+def run_logged(task: TrialTask, log: str) -> Outcome:
     """A trial in a process of its own: all its output, native code's too, goes to the file ``log``."""
     with open(log, "wb") as file:
         sys.stdout.flush()
@@ -68,21 +79,6 @@ def run_local(task: TrialTask, log: str) -> Outcome:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-
-
-def run_remote(task: TrialTask) -> Outcome:
-    """A trial in a process shared with others, such as a Dask worker: Python's own output comes back in the outcome."""
-    if task.allowed:
-        os.environ[ALLOW_VARIABLE] = ",".join(task.allowed)
-    output = io.StringIO()
-    handler = logging.StreamHandler(output)
-    logging.getLogger().addHandler(handler)
-    try:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output), threadpool_limits(1):
-            outcome = run(task)
-    finally:
-        logging.getLogger().removeHandler(handler)
-    return Outcome(outcome.state, outcome.values, outcome.error, output.getvalue())
 
 
 def run(task: TrialTask) -> Outcome:

@@ -25,7 +25,7 @@ LEASE_SECONDS = 1.0
 Found = TypeVar("Found")
 
 
-def wait_for(condition: Callable[[], Found], what: str, seconds: float = 30.0) -> Found:
+def wait_for(condition: Callable[[], Found], what: str, seconds: float = 60.0) -> Found:
     """The first true value of ``condition``."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], Found], what: str, seconds: float = 30.0) -
     return found
 
 
-def wait_for_state(store: Store, study_id: str, *states: str, seconds: float = 40.0) -> StudyRecord:
+def wait_for_state(store: Store, study_id: str, *states: str, seconds: float = 90.0) -> StudyRecord:
     def reached() -> StudyRecord | None:
         study = store.get_study(study_id)
         return study if study.state in states else None
