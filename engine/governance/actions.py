@@ -61,22 +61,27 @@ def send_command(store: Store, study_id: str, verb: Verb, actor: Actor) -> Comma
     actor.check("command")
     if verb not in VERBS:
         raise InvalidInput("verb", f"{verb!r} is no command; commands are {', '.join(VERBS)}.")
+    settled = _settle(store, study_id)
     with store.transaction() as connection:
         study = _lock(connection, study_id)
         waiting = commands.pending(connection, study.id)
         state: StudyState = study.state
         for earlier in waiting:
             state = AFTER[earlier.verb].get(state, state)
-        reason = why_not(verb, state)
-        if reason and waiting and why_not(verb, study.state) is None:
-            reason = f"{waiting[-1].verb} is already on its way to the engine"
-        if reason:
+        if reason := why_not(verb, state):
+            for earlier in settled:
+                if earlier.verb == verb and earlier.accepted:
+                    return earlier
+            if waiting and why_not(verb, study.state) is None:
+                reason = f"{waiting[-1].verb} is already on its way to the engine"
             raise NotAllowed(f"The study {study.name} can't be {_PARTICIPLE[verb]}: {reason}.")
         id_ = commands.insert(connection, study, verb, actor.name)
         at_once = leases.holder(connection, study.id) is None
         if at_once:
-            _carry_out(connection, study.id, verb, id_, [c.id for c in waiting])
-        events.add(connection, study.id, actor.name, "command", _PARTICIPLE[verb].capitalize() + f" by {actor.name}.")
+            _shut_out(connection, study.id)
+            _carry_out(connection, study.id, verb, id_)
+        words = f"{_PARTICIPLE[verb].capitalize()} by {actor.name}." if at_once else f"{actor.name} asked to {verb}."
+        events.add(connection, study.id, actor.name, "command", words)
         audit.append(connection, actor, f"study.{verb}", study.id, {"command": id_, "at_once": at_once})
         return commands.get(connection, id_)
 
@@ -222,21 +227,36 @@ def _spec(study: Row) -> StudySpec:
     return StudySpec.from_stored(study.spec)
 
 
-def _carry_out(connection: Connection, study_id: str, verb: Verb, command_id: int, waiting: list[int]) -> None:
-    """A command to a study without a living engine. A stale engine is shut out first, so that it can't write later;
-    what it left running goes back to the queue, and commands that it never answered are overtaken by this one."""
+def _settle(store: Store, study_id: str) -> list[CommandRecord]:
+    """Carries out the commands that a dead engine never answered, if there are any; how each of them ended."""
+    with store.snapshot() as connection:
+        if not commands.pending(connection, studies.find(connection, study_id)):
+            return []
+    with store.transaction() as connection:
+        study = _lock(connection, study_id)
+        waiting = commands.pending(connection, study.id)
+        if leases.holder(connection, study.id) is not None:
+            return []
+        _shut_out(connection, study.id)
+        for command in waiting:
+            _carry_out(connection, study.id, command.verb, command.id)
+        return [commands.get(connection, command.id) for command in waiting]
+
+
+def _shut_out(connection: Connection, study_id: str) -> None:
+    """Ends the lease of a stale engine, so that it can't write when it comes back; what it ran is queued again."""
     leases.revoke(connection, study_id)
     trials.recover(connection, study_id, "The engine or worker that ran it died.")
-    for earlier in waiting:
-        study = studies.lock(connection, study_id)
-        state = AFTER[commands.get(connection, earlier).verb].get(study.state)
-        if state is not None:
-            studies.set_state(connection, study, state)
-        commands.acknowledge(connection, study, earlier, state is not None, _AT_ONCE)
+
+
+def _carry_out(connection: Connection, study_id: str, verb: Verb, command_id: int) -> None:
     study = studies.lock(connection, study_id)
-    state = AFTER[verb][study.state]
-    studies.set_state(connection, study, "stopped" if state == "stopping" else state)
-    commands.acknowledge(connection, studies.lock(connection, study_id), command_id, True, _AT_ONCE)
+    state = AFTER[verb].get(study.state)
+    if state is None:
+        commands.acknowledge(connection, study, command_id, False, f"Refused: {why_not(verb, study.state)}.")
+        return
+    studies.set_state(connection, study, "stopped" if state == "stopping" else state)  # nothing runs any more
+    commands.acknowledge(connection, study, command_id, True, _AT_ONCE)
 
 
 _AT_ONCE = "Carried out at once: no engine held the study."

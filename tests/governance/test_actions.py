@@ -133,6 +133,28 @@ def test_a_study_of_a_silent_engine_obeys_at_once_and_shuts_the_engine_out(store
         store.finish_trial(lease, 1, 1, "complete", {"sharpe": 9.0, "drawdown": 0.1})
 
 
+def test_pressing_again_carries_out_what_a_dead_engine_never_answered(store: Store) -> None:
+    study_id, _ = leased(store)
+    pause = actions.send_command(store, study_id, "pause", ANALYST)
+    with pytest.raises(NotAllowed, match="already on its way"):
+        actions.send_command(store, study_id, "pause", ANALYST)
+    silence(store, "engine-1")
+    again = actions.send_command(store, study_id, "pause", ANALYST)
+    assert (again.id, again.accepted, store.get_study(study_id).state) == (pause.id, True, "paused")
+    actions.send_command(store, study_id, "resume", ANALYST)
+    assert store.get_study(study_id).state == "queued"
+
+
+def test_a_command_after_an_unanswered_stop_finds_the_study_stopped(store: Store) -> None:
+    study_id, _ = leased(store)
+    stop = actions.send_command(store, study_id, "stop", ANALYST)
+    silence(store, "engine-1")
+    with pytest.raises(NotAllowed, match=r"it has ended \(stopped\)"):
+        actions.send_command(store, study_id, "cancel", ANALYST)
+    assert store.command(stop.id).accepted is True
+    assert [c.id for c in store.commands(study_id)] == [stop.id]
+
+
 def test_names_and_budgets_change_and_nothing_else(store: Store) -> None:
     study_id, lease = leased(store, tags=("fx",), notes="keep me")
     run_trial(store, lease)
