@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.governance.consumer import live
     from engine.optimizer import Optimizer
     from engine.space import Categorical, Float, Int, Objective, OutcomeConstraint, SearchSpace
 
@@ -17,8 +18,9 @@ _HOMES = {
     "Objective": "engine.space",
     "OutcomeConstraint": "engine.space",
     "Optimizer": "engine.optimizer",
+    "live": "engine.governance.consumer",
 }
-__all__ = ["Categorical", "Float", "Int", "Objective", "Optimizer", "OutcomeConstraint", "SearchSpace"]
+__all__ = ["Categorical", "Float", "Int", "Objective", "Optimizer", "OutcomeConstraint", "SearchSpace", "live"]
 
 
 def __getattr__(name: str) -> Any:

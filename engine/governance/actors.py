@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -12,7 +13,10 @@ from engine.errors import InvalidInput, NotAllowed
 Role = Literal["analyst", "risk_manager", "viewer", "engine", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-Right = Literal["create", "command", "edit", "archive", "enqueue", "report", "import", "export_audit"]
+Right = Literal[
+    "create", "command", "edit", "archive", "enqueue", "report", "import", "export_audit",
+    "limits", "propose", "review", "apply", "stop", "rearm", "rollback", "override", "metrics",
+]  # fmt: skip
 
 RIGHTS: dict[Right, frozenset[Role]] = {
     "create": frozenset({"analyst", "admin"}),
@@ -23,8 +27,17 @@ RIGHTS: dict[Right, frozenset[Role]] = {
     "report": frozenset({"analyst", "admin"}),
     "import": frozenset({"analyst", "admin"}),
     "export_audit": frozenset({"risk_manager", "admin"}),
+    "limits": frozenset({"risk_manager", "admin"}),
+    "propose": frozenset({"analyst", "risk_manager", "admin", "engine"}),
+    "review": frozenset({"risk_manager", "admin"}),
+    "apply": frozenset({"risk_manager", "admin"}),
+    "stop": frozenset({"analyst", "risk_manager", "admin"}),
+    "rearm": frozenset({"risk_manager", "admin"}),
+    "rollback": frozenset({"risk_manager", "admin"}),
+    "override": frozenset({"risk_manager", "admin"}),
+    "metrics": frozenset({"analyst", "risk_manager", "admin", "engine"}),
 }
-"""Which roles have a right. An engine has none of people's rights: it writes under its lease alone."""
+"""Which roles have a right. An engine writes studies under its lease alone; it may propose and report, no more."""
 
 _IN_WORDS: dict[Right, str] = {
     "create": "create studies",
@@ -35,6 +48,15 @@ _IN_WORDS: dict[Right, str] = {
     "report": "report results",
     "import": "import studies",
     "export_audit": "export the audit chain",
+    "limits": "define scopes, limits and freeze windows",
+    "propose": "propose values",
+    "review": "review proposals",
+    "apply": "start, schedule or resume a proposal",
+    "stop": "stop what goes live",
+    "rearm": "re-arm a kill switch",
+    "rollback": "roll back",
+    "override": "override live values",
+    "metrics": "report live metrics",
 }
 
 
@@ -62,6 +84,11 @@ class Actor:
         if not self.may(right):
             who = " or ".join(sorted(role.replace("_", " ") for role in RIGHTS[right]))
             raise NotAllowed(f"{self.name} may not {_IN_WORDS[right]}: that takes the role {who}.")
+
+
+def identity(name: str) -> str:
+    """Equal for names that mean the same person, however they are written."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def local_actor() -> Actor:

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import NotFound
-from engine.store.database import clock
 from engine.store.governance_records import EventLayer, LiveEvent, VersionRecord
 from engine.store.tables import live_events, live_metrics, live_versions
 from engine.store.values import plain, text
@@ -48,14 +47,14 @@ def versions(connection: Connection, scope: str, limit: int = 100) -> list[Versi
 
 
 def add_event(
-    connection: Connection, scope: str, layer: EventLayer, kind: str, actor: str, reason: str, **values: Any
+    connection: Connection, scope: str, at: float, layer: EventLayer, kind: str, actor: str, reason: str, **values: Any
 ) -> LiveEvent:
-    """values: version, proposal_id, step, until, params."""
+    """values: version, proposal_id, step, until, params. Events of one change have the same time."""
     if values.get("params") is not None:
         values["params"] = plain("params", dict(values["params"]))
     # A clock that is set back must not make a later event the earlier one.
-    last = sa.select(sa.func.max(live_events.c.at)).where(live_events.c.scope == scope).scalar_subquery()
-    at = sa.case((last > clock(), last), else_=clock())
+    newest = sa.select(live_events.c.at).where(live_events.c.scope == scope).order_by(live_events.c.id.desc()).limit(1)
+    at = max(at, connection.scalar(newest) or 0.0)
     key = connection.execute(
         live_events.insert().values(
             scope=scope, at=at, layer=layer, kind=kind, actor=text(actor, 200), reason=text(reason, 4000), **values
@@ -79,6 +78,7 @@ def events(
     scopes: Sequence[str],
     *,
     layers: Sequence[EventLayer] | None = None,
+    kinds: Sequence[str] | None = None,
     limit: int | None = 100,
     before: int | None = None,
 ) -> list[LiveEvent]:
@@ -86,6 +86,8 @@ def events(
     query = sa.select(live_events).where(live_events.c.scope.in_(scopes)).order_by(live_events.c.id.desc())
     if layers is not None:
         query = query.where(live_events.c.layer.in_(layers))
+    if kinds is not None:
+        query = query.where(live_events.c.kind.in_(kinds))
     if before is not None:
         query = query.where(live_events.c.id < before)
     return [LiveEvent(**row._mapping) for row in connection.execute(query.limit(limit))]

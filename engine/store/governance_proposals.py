@@ -15,7 +15,7 @@ from engine.store.governance_records import ProposalRecord, ReviewRecord, Verdic
 from engine.store.tables import proposals, reviews
 from engine.store.values import plain, text
 
-EXPIRING = ("in_review", "changes_requested", "approved", "suspended")
+EXPIRING = ("in_review", "changes_requested", "approved", "suspended", "scheduled")
 """States that end when nobody decides; engine.governance.states says the same, and a test holds both together."""
 
 # What is overdue is expired for every reader at once, whenever the row is written.

@@ -60,18 +60,19 @@ def listed(connection: Connection) -> list[ScopeRecord]:
 def insert(connection: Connection, definition: dict[str, Any], actor: str, reason: str) -> ScopeRecord:
     """Raises Conflict if the name is taken."""
     name = definition["name"]
+    at = now(connection)
     insert_ = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     done = connection.execute(
         insert_(scopes)
         .values(
-            name=name, revision=1, definition_version=1, live_version=1, created_at=now(connection),
+            name=name, revision=1, definition_version=1, live_version=1, created_at=at,
             created_by=text(actor, 200),
         )
         .on_conflict_do_nothing()
     ).rowcount  # fmt: skip
     if not done:
         raise Conflict(f"There is a scope {name} already: choose another name, or change its limits.")
-    add_definition(connection, name, 1, definition, actor, None, reason)
+    add_definition(connection, name, 1, definition, actor, None, reason, at)
     return lock(connection, name)
 
 
@@ -82,11 +83,11 @@ def update(connection: Connection, name: str, **values: Any) -> None:
 
 def add_definition(
     connection: Connection, name: str, version: int, definition: dict[str, Any], actor: str,
-    confirmed_by: str | None, reason: str,
+    confirmed_by: str | None, reason: str, at: float,
 ) -> None:  # fmt: skip
     connection.execute(
         scope_definitions.insert().values(
-            scope=name, version=version, at=now(connection), actor=text(actor, 200), confirmed_by=confirmed_by,
+            scope=name, version=version, at=at, actor=text(actor, 200), confirmed_by=confirmed_by,
             reason=text(reason, 4000), definition=plain("definition", definition),
         )
     )  # fmt: skip

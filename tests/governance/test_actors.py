@@ -11,11 +11,11 @@ from engine.governance import ROLES, Actor, local_actor
 from engine.governance.actors import RIGHTS
 
 
-def test_a_viewer_and_an_engine_have_no_right_of_people() -> None:
+def test_a_viewer_has_no_right_and_an_engine_only_proposes_and_reports() -> None:
     for right in RIGHTS:
         assert not Actor("eve", {"viewer"}).may(right)
-        assert not Actor("engine-1", {"engine"}).may(right)
         assert not Actor("nobody").may(right)
+    assert {right for right in RIGHTS if Actor("engine-1", {"engine"}).may(right)} == {"propose", "metrics"}
 
 
 def test_a_risk_manager_commands_but_does_not_create() -> None:
