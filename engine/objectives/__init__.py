@@ -6,5 +6,17 @@ exchange, pipeline, synthetic. Doesn't: optimization, storage, anything that kno
 
 from engine.objectives.catalogue import ObjectiveEntry, Setting, catalogue, check_allowed, find, resolve
 from engine.objectives.context import Context, Infeasible
+from engine.objectives.returns import ReturnSeries, return_series
 
-__all__ = ["Context", "Infeasible", "ObjectiveEntry", "Setting", "catalogue", "check_allowed", "find", "resolve"]
+__all__ = [
+    "Context",
+    "Infeasible",
+    "ObjectiveEntry",
+    "ReturnSeries",
+    "Setting",
+    "catalogue",
+    "check_allowed",
+    "find",
+    "resolve",
+    "return_series",
+]

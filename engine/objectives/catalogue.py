@@ -85,6 +85,8 @@ class ObjectiveEntry:
     settings: tuple[Setting, ...] = ()
     outcomes: Mapping[str, str] = field(default_factory=dict)
     """Every value that the objective returns -> what it means, with its unit."""
+    returns: str = ""
+    """Path of a function with the same arguments that gives the ReturnSeries behind the outcomes; empty for none."""
     further: Mapping[str, Parameter] = field(default_factory=dict)
     """Parameters beyond the space that a study may tune, by name; the objective leaves them alone if it doesn't."""
 

@@ -17,6 +17,7 @@ from engine.errors import InvalidInput
 from engine.objectives.catalogue import ObjectiveEntry, Setting, read_arguments
 from engine.objectives.context import Context, Infeasible
 from engine.objectives.data import load_panel
+from engine.objectives.returns import ReturnSeries
 from engine.objectives.strategy import backtest
 from engine.space import Float, Int, Objective, SearchSpace
 
@@ -81,6 +82,7 @@ PORTFOLIO_LIMITS = ObjectiveEntry(
         "equal_weight_max_drawdown": "In-sample largest fall of holding all 20 equally",
         "equal_weight_sharpe_out_of_sample": "Sharpe ratio of holding all 20 equally on the held-out days",
     },
+    returns="engine.objectives.risk:portfolio_series",
 )
 
 
@@ -226,25 +228,46 @@ def expected_shortfall(returns: np.ndarray) -> float:
     return -float(np.partition(returns, count - 1)[:count].mean())
 
 
+def _arguments(params: Mapping[str, Any], context: Context | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    values, settings = read_arguments(PORTFOLIO_LIMITS, params, context)
+    for name in ("momentum_lookback", "risk_lookback"):
+        if not 2 <= values[name] <= _LONGEST:
+            raise InvalidInput(f"parameters.{name}", f"must lie between 2 and {_LONGEST} days, not {values[name]}.")
+    return values, settings
+
+
 def portfolio_limits(params: Mapping[str, Any], context: Context | None = None) -> dict[str, float]:
     """Simulates the portfolio since 2000; see ``PORTFOLIO_LIMITS`` for parameters and outcomes.
 
     Raises Infeasible if it holds nothing or loses everything.
     """
-    values, settings = read_arguments(PORTFOLIO_LIMITS, params, context)
-    for name in ("momentum_lookback", "risk_lookback"):
-        if not 2 <= values[name] <= _LONGEST:
-            raise InvalidInput(f"parameters.{name}", f"must lie between 2 and {_LONGEST} days, not {values[name]}.")
-    return _evaluate(_prepare(), values, settings)
+    return _evaluate(_prepare(), *_arguments(params, context))
 
 
-def _evaluate(data: _Prepared, values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:
-    n = len(data.closes)
-    where = backtest.Windows.of(n, _LONGEST, settings["out_of_sample"])
-    days = np.arange(_LONGEST, n - 1, max(1, values["rebalance"]))
+def portfolio_series(params: Mapping[str, Any], context: Context | None = None) -> ReturnSeries:
+    """The returns behind ``portfolio_limits``; the benchmark holds all stocks equally."""
+    values, settings = _arguments(params, context)
+    data = _prepare()
+    _, returns, _, _ = _simulate(data, values, settings)
+    start = _LONGEST + 1
+    where = backtest.Windows.of(len(returns), _LONGEST, settings["out_of_sample"])
+    equal = data.returns.mean(axis=1)
+    return ReturnSeries(load_panel().dates[start:], returns[start:], equal[start:], where.end - where.split, _YEAR)
+
+
+def _simulate(
+    data: _Prepared, values: Mapping[str, Any], settings: Mapping[str, Any]
+) -> tuple[Holdings, np.ndarray, np.ndarray, np.ndarray]:
+    days = np.arange(_LONGEST, len(data.closes) - 1, max(1, values["rebalance"]))
     weights = target_weights(data, days, values)
     holdings = apply_stops(data.closes, days, weights, values["stop_loss"], values["cooldown"])
     returns, traded, exposure = portfolio_returns(data.closes, holdings, settings["cost_bps"])
+    return holdings, returns, traded, exposure
+
+
+def _evaluate(data: _Prepared, values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, float]:
+    where = backtest.Windows.of(len(data.closes), _LONGEST, settings["out_of_sample"])
+    holdings, returns, traded, exposure = _simulate(data, values, settings)
     if not exposure[where.in_sample].any():
         raise Infeasible("It never holds a stock: raise the position limit or the correlation limit.")
     years = (where.split - where.start) / _YEAR

@@ -125,14 +125,14 @@ def test_code_that_nobody_allowed_is_refused(path):
 
 
 def test_an_allowed_module_may_run(tmp_path, monkeypatch):
-    (tmp_path / "desk_models.py").write_text("def loss(params, context):\n    return params['x'] ** 2\nvalue = 3\n")
+    (tmp_path / "allowed_by_test.py").write_text("def loss(params, context):\n    return params['x'] ** 2\nvalue = 3\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv(ALLOW_VARIABLE, "other, desk_models")
-    assert resolve("desk_models:loss")({"x": 3}, None) == 9
+    monkeypatch.setenv(ALLOW_VARIABLE, "other, allowed_by_test")
+    assert resolve("allowed_by_test:loss")({"x": 3}, None) == 9
     with pytest.raises(InvalidInput, match="can't be loaded"):
-        resolve("desk_models:absent")
+        resolve("allowed_by_test:absent")
     with pytest.raises(InvalidInput, match="is not a function"):
-        resolve("desk_models:value")
+        resolve("allowed_by_test:value")
     monkeypatch.delenv(ALLOW_VARIABLE)
     with pytest.raises(NotAllowed):
-        resolve("desk_models:loss")
+        resolve("allowed_by_test:loss")

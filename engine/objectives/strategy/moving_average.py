@@ -12,6 +12,7 @@ import numpy as np
 from engine.objectives.catalogue import ObjectiveEntry, read_arguments
 from engine.objectives.context import Context, Infeasible
 from engine.objectives.data import LONG_DAILY, load_series
+from engine.objectives.returns import ReturnSeries
 from engine.objectives.strategy import backtest, report
 from engine.space import Categorical, Float, Int, Objective, SearchSpace
 
@@ -49,6 +50,7 @@ MOVING_AVERAGE_CROSS = ObjectiveEntry(
     },
     settings=report.common_settings(LONG_DAILY, "wti", warm_up=_LONGEST),
     outcomes=report.OUTCOMES,
+    returns="engine.objectives.strategy.moving_average:moving_average_returns",
 )
 
 
@@ -98,16 +100,25 @@ def _target(data: _Prepared, params: Mapping[str, Any], warm_up: int, max_levera
     return signal
 
 
+def _run(params: Mapping[str, Any], context: Context | None) -> report.Run:
+    values, settings = read_arguments(MOVING_AVERAGE_CROSS, params, context)
+    if values["fast"] >= values["slow"]:
+        raise Infeasible(f"fast ({values['fast']}) must be below slow ({values['slow']}).")
+    data = _prepare(settings["market"])
+    windows = report.windows(len(data.close), max(values["slow"], values["volatility_lookback"]), settings)
+    target = _target(data, values, settings["warm_up"], settings["max_leverage"])
+    dates = load_series(settings["market"]).dates
+    return report.Run(target, data.returns, dates, data.bars_per_year, windows, settings)
+
+
 def moving_average_cross(params: Mapping[str, Any], context: Context | None = None) -> dict[str, float]:
     """Backtest of the crossover on a sample series; see ``MOVING_AVERAGE_CROSS`` for parameters and outcomes.
 
     Parameters that are absent take their default. Raises Infeasible if it trades too rarely or loses everything.
     """
-    params, settings = read_arguments(MOVING_AVERAGE_CROSS, params, context)
-    if params["fast"] >= params["slow"]:
-        raise Infeasible(f"fast ({params['fast']}) must be below slow ({params['slow']}).")
-    data = _prepare(settings["market"])
-    windows = report.windows(len(data.close), max(params["slow"], params["volatility_lookback"]), settings)
-    target = _target(data, params, settings["warm_up"], settings["max_leverage"])
-    out, _ = report.outcomes(target, data.returns, data.bars_per_year, windows, settings)
-    return out
+    return _run(params, context).outcomes()
+
+
+def moving_average_returns(params: Mapping[str, Any], context: Context | None = None) -> ReturnSeries:
+    """The returns behind ``moving_average_cross``."""
+    return _run(params, context).series()

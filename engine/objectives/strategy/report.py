@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from engine.errors import InvalidInput
 from engine.objectives.catalogue import Setting
 from engine.objectives.context import Infeasible
+from engine.objectives.returns import ReturnSeries
 from engine.objectives.strategy import backtest
 
 OUTCOMES = {
@@ -71,31 +74,50 @@ def volatility_size(
     return target / np.sqrt(np.maximum(variance, (target / max_leverage) ** 2))
 
 
-def outcomes(
-    target: np.ndarray, returns: np.ndarray, bars_per_year: float, where: backtest.Windows, settings: Mapping[str, Any]
-) -> tuple[dict[str, float], np.ndarray]:
-    """The figures of ``OUTCOMES`` for target positions (n,), and the net returns (n,) that they are computed on.
+@dataclass(frozen=True)
+class Run:
+    """A strategy on a series: target positions (n,), the market's returns (n,) and dates, the bars that count."""
 
-    Raises Infeasible where it trades too rarely or loses everything.
-    """
-    held = backtest.held_positions(target)
-    net = backtest.net_returns(held, returns, settings["cost_bps"])
-    inside = held[where.in_sample]
-    trades = backtest.count_trades(inside)
-    if trades < settings["min_trades"]:
-        raise Infeasible(f"Only {trades} in-sample trades; the study asks for at least {settings['min_trades']}.")
-    hold = backtest.performance(returns[where.in_sample], bars_per_year)
-    out = backtest.performance(net[where.in_sample], bars_per_year) | {
-        "turnover": float(np.abs(np.diff(inside, prepend=0.0)).sum()) * bars_per_year / len(inside),
-        "trades": float(trades),
-        "exposure": float(np.count_nonzero(inside)) / len(inside),
-        "buy_hold_sharpe": hold["sharpe"],
-        "buy_hold_max_drawdown": hold["max_drawdown"],
-    }
-    if where.held_out:
-        later = backtest.performance(net[where.out_of_sample], bars_per_year)
-        for name in ("sharpe", "annual_return", "max_drawdown"):
-            out[f"{name}_out_of_sample"] = later[name]
-        hold = backtest.performance(returns[where.out_of_sample], bars_per_year)
-        out["buy_hold_sharpe_out_of_sample"] = hold["sharpe"]
-    return out, net
+    target: np.ndarray
+    returns: np.ndarray
+    dates: np.ndarray
+    bars_per_year: float
+    windows: backtest.Windows
+    settings: Mapping[str, Any]
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        return backtest.held_positions(self.target)
+
+    @cached_property
+    def net(self) -> np.ndarray:
+        """Returns after costs (n,)."""
+        return backtest.net_returns(self.held, self.returns, self.settings["cost_bps"])
+
+    def series(self) -> ReturnSeries:
+        counted = slice(self.windows.start, self.windows.end)
+        held_out = self.windows.end - self.windows.split
+        return ReturnSeries(self.dates[counted], self.net[counted], self.returns[counted], held_out, self.bars_per_year)
+
+    def outcomes(self) -> dict[str, float]:
+        """The figures of ``OUTCOMES``. Raises Infeasible where it trades too rarely or loses everything."""
+        where, settings, year = self.windows, self.settings, self.bars_per_year
+        inside = self.held[where.in_sample]
+        trades = backtest.count_trades(inside)
+        if trades < settings["min_trades"]:
+            raise Infeasible(f"Only {trades} in-sample trades; the study asks for at least {settings['min_trades']}.")
+        hold = backtest.performance(self.returns[where.in_sample], year)
+        out = backtest.performance(self.net[where.in_sample], year) | {
+            "turnover": float(np.abs(np.diff(inside, prepend=0.0)).sum()) * year / len(inside),
+            "trades": float(trades),
+            "exposure": float(np.count_nonzero(inside)) / len(inside),
+            "buy_hold_sharpe": hold["sharpe"],
+            "buy_hold_max_drawdown": hold["max_drawdown"],
+        }
+        if where.held_out:
+            later = backtest.performance(self.net[where.out_of_sample], year)
+            for name in ("sharpe", "annual_return", "max_drawdown"):
+                out[f"{name}_out_of_sample"] = later[name]
+            hold = backtest.performance(self.returns[where.out_of_sample], year)
+            out["buy_hold_sharpe_out_of_sample"] = hold["sharpe"]
+        return out

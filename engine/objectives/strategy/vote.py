@@ -13,6 +13,7 @@ import numpy as np
 from engine.objectives.catalogue import ObjectiveEntry, Setting, read_arguments
 from engine.objectives.context import Context, Infeasible
 from engine.objectives.data import Series, load_series
+from engine.objectives.returns import ReturnSeries
 from engine.objectives.strategy import backtest, report
 from engine.objectives.strategy.indicators import INDICATORS, WARM_UP, score
 from engine.space import Categorical, Float, Int, Objective, Parameter, SearchSpace
@@ -80,6 +81,7 @@ INDICATOR_VOTE = ObjectiveEntry(
         "robust_sharpe": "Mean in-sample Sharpe ratio of the folds less dispersion_penalty times their deviation",
         "worst_fold_sharpe": "Sharpe ratio of the worst fold",
     },
+    returns="engine.objectives.strategy.vote:vote_returns",
     further=_LIBRARY,
 )
 
@@ -164,22 +166,32 @@ def _target(data: _Prepared, params: Mapping[str, Any], warm_up: int, max_levera
     return signal
 
 
-def indicator_vote(params: Mapping[str, Any], context: Context | None = None) -> dict[str, float]:
-    """Backtest of a vote of indicators; see ``INDICATOR_VOTE`` for parameters and outcomes.
-
-    The indicators are those that the parameters name; without any, the catalogue's five.
-    """
+def _run(params: Mapping[str, Any], context: Context | None) -> report.Run:
     values, settings = read_arguments(INDICATOR_VOTE, params, context)
     if any(_owner(name) for name in params):
         voters = {_owner(name) for name in params}
         values = {k: v for k, v in values.items() if (owner := _owner(k)) is None or owner in voters}
     data = _market(settings["market"])
-    bars_per_year = data.series.market.bars_per_year
-    where = report.windows(len(data.series), max(WARM_UP, values["volatility_lookback"]), settings)
+    windows = report.windows(len(data.series), max(WARM_UP, values["volatility_lookback"]), settings)
     target = _target(data, values, settings["warm_up"], settings["max_leverage"])
-    out, net = report.outcomes(target, data.returns, bars_per_year, where, settings)
-    folds = np.array_split(net[where.in_sample], settings["folds"])
-    sharpes = np.array([backtest.performance(fold, bars_per_year)["sharpe"] for fold in folds])
-    out["robust_sharpe"] = float(sharpes.mean() - settings["dispersion_penalty"] * sharpes.std())
+    year = data.series.market.bars_per_year
+    return report.Run(target, data.returns, data.series.dates, year, windows, settings)
+
+
+def indicator_vote(params: Mapping[str, Any], context: Context | None = None) -> dict[str, float]:
+    """Backtest of a vote of indicators; see ``INDICATOR_VOTE`` for parameters and outcomes.
+
+    The indicators are those that the parameters name; without any, the catalogue's five.
+    """
+    run = _run(params, context)
+    out = run.outcomes()
+    folds = np.array_split(run.net[run.windows.in_sample], run.settings["folds"])
+    sharpes = np.array([backtest.performance(fold, run.bars_per_year)["sharpe"] for fold in folds])
+    out["robust_sharpe"] = float(sharpes.mean() - run.settings["dispersion_penalty"] * sharpes.std())
     out["worst_fold_sharpe"] = float(sharpes.min())
     return out
+
+
+def vote_returns(params: Mapping[str, Any], context: Context | None = None) -> ReturnSeries:
+    """The returns behind ``indicator_vote``."""
+    return _run(params, context).series()
