@@ -18,7 +18,6 @@ from dashboard.pictures import Model
 from engine.analysis import Trust, anchor_row, explain
 from engine.analysis.axes import format_value, grid
 from engine.analysis.trust import Level
-from engine.errors import TunedeskError
 from engine.space import Categorical, Objective
 from engine.store.records import ACTIVE_STUDIES, StudyRecord, TrialRecord
 
@@ -297,7 +296,12 @@ def trust_card(model: Model, outcome: str, trusted: Trust) -> None:
 
 
 def body(study: StudyRecord) -> None:
-    """Controls and pictures; runs alone when a control moves."""
+    """Controls and pictures; runs alone when a control moves. What goes wrong in it stays in it."""
+    with guarded("The model"):
+        pictures_of(study)
+
+
+def pictures_of(study: StudyRecord) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         model = choose_model(study)
         if model is None:
@@ -322,8 +326,5 @@ def body(study: StudyRecord) -> None:
 newest = study_header.require_study()
 study = live.shown(newest)
 study_header.show(newest, live=new_model_bar)
-try:
-    st.fragment(body, key="surrogate_body")(study)
-except TunedeskError as error:
-    st.warning(plain(str(error)), title="The model can't be shown", icon=":material/error:")
+st.fragment(body, key="surrogate_body")(study)
 trial_drawer.show(study)

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from dashboard.figures.theme import (
     SYMBOLS,
     Theme,
+    compact,
     escape,
     param_lines,
     parameter_axis,
@@ -208,7 +209,7 @@ def _hover(data: Surface, panel: str, objective: Objective) -> dict[str, Any]:
     """Hover of a map's cells. Numbers travel as arrays, not as text: a map has thousands of cells."""
     x = "%{x:.4g}" if data.x_axis.kind != "categorical" else "%{text}"
     p = np.where(np.isfinite(data.p_feasible), data.p_feasible, 1.0)
-    extra = np.stack([data.mean, data.std, p], axis=-1).astype(np.float32)
+    extra = compact(np.stack([data.mean, data.std, p], axis=-1))
     lines = [f"{escape(data.x_axis.name)} = {x}", f"{escape(data.y_axis.name)} = %{{y:.4g}}"]
     lines.append(f"{escape(objective.name)} %{{customdata[0]:.4g}} ± %{{customdata[1]:.2g}}")
     if p.min() < 0.995:

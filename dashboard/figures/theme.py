@@ -236,11 +236,17 @@ def trial_hover(
             columns.append(column)
     shown = {line.partition(" = ")[0] for line in lines}
     others = [n for n in names if escape(n) not in shown]
-    out: dict[str, Any] = {"customdata": np.column_stack(columns).astype(np.float32)}
+    out: dict[str, Any] = {"customdata": compact(np.column_stack(columns))}
     if others:
         out["text"] = ["<br>".join(param_lines({n: p[n] for n in others if n in p})) for p in params]
         lines.append("%{text}")
     return out | {"hovertemplate": "<br>".join(lines) + "<extra></extra>"}
+
+
+def compact(values: np.ndarray) -> np.ndarray:
+    """Half the bytes for numbers that are only read in a hover, unless they are too large for it."""
+    largest = np.abs(values).max(initial=0.0, where=np.isfinite(values))
+    return values.astype(np.float32) if largest < np.finfo(np.float32).max else values
 
 
 def hover_number(customdata: Any) -> int | None:

@@ -53,11 +53,21 @@ def trust(outcome: str, loo: Mapping[str, Any]) -> Trust:
     inside = z <= 2.0
     probability = 2 * ndtr(z) - 1  # the central interval that just reaches the observation
     empirical = np.array([np.mean(probability <= p) if n else np.nan for p in NOMINAL])
-    spread = float(np.sum((observed - observed.mean()) ** 2)) if n else 0.0
-    r2 = 1 - float(np.sum((observed - mean) ** 2)) / spread if spread > 0 else float("nan")
+    r2 = _r2(observed, mean)
     coverage = float(inside.mean()) if n else float("nan")
     level, headline, text = _verdict(n, r2, coverage)
     return Trust(outcome, observed, mean, std, inside, NOMINAL, empirical, r2, coverage, level, headline, text)
+
+
+def _r2(observed: np.ndarray, mean: np.ndarray) -> float:
+    """Share of the variance that the predictions explain; NaN without any. In units of the largest value, since the
+    squares of extreme ones would overflow."""
+    unit = max(np.abs(observed).max(initial=0.0), np.abs(mean).max(initial=0.0))
+    if unit == 0:
+        return float("nan")
+    observed, mean = observed / unit, mean / unit
+    spread = float(np.sum((observed - observed.mean()) ** 2))
+    return 1 - float(np.sum((observed - mean) ** 2)) / spread if spread > 0 else float("nan")
 
 
 def _verdict(n: int, r2: float, coverage: float) -> tuple[Level, str, str]:
