@@ -59,9 +59,15 @@ class StudyDriver:
         if self._state == "running":
             self._ask()
             self._submit()
-        if not self._running:
-            self._end_if_done()
-        return self._state not in ENDED and not (self._state == "paused" and not self._running)
+        if self._running:
+            return True
+        end = self._ending()
+        if end is None and self._state not in ("paused", *ENDED):
+            return True
+        self._save_last_model()
+        if end is not None:
+            self._move(*end)
+        return False
 
     def give_back(self) -> None:
         """Writes what has come back, kills what runs and queues it again for the engine that comes next."""
@@ -90,6 +96,7 @@ class StudyDriver:
         self._revision = -1
         self._optimizer = new_optimizer(self._spec)
         self._n_finished = 0
+        self._n_modelled = 0  # how many finished trials the last model in the store has seen
         self._pending: dict[int, Suggestion] = {}  # trials in the store without a result
         self._queued: dict[int, TrialRecord] = {}  # those of them that wait for a worker
         self._new: Suggestion | None = None  # asked for, not in the store yet
@@ -191,6 +198,7 @@ class StudyDriver:
                 self._model = self._n_finished, record, self._optimizer.candidates()
         if self._model is not None:
             self._store.save_model(self._lease, *self._model)
+            self._n_modelled = self._model[0]
             self._model = None
         if self._new is not None:
             self._add(self._new)
@@ -259,16 +267,27 @@ class StudyDriver:
 
     # --- its end ----------------------------------------------------------------------------------------
 
-    def _end_if_done(self) -> None:
+    def _ending(self) -> tuple[StudyState, str] | None:
+        """With nothing running: the state to end in and why, None while there is more to do."""
         if self._state == "stopping":
-            self._move("stopped")
-        elif self._state == "running" and (not self._pending or self._spec.manual):
-            if self._n_finished >= self._spec.budget_trials:
-                self._move("complete")
-            elif self._exhausted and not self._pending:
-                self._move("complete", self._exhausted)
-            elif self._out_of_time:
-                self._move("complete", f"The budget of {self._spec.budget_seconds:g} s is used up.")
+            return "stopped", ""
+        if self._state != "running" or (self._pending and not self._spec.manual):
+            return None
+        if self._n_finished >= self._spec.budget_trials:
+            return "complete", ""
+        if self._exhausted and not self._pending:
+            return "complete", self._exhausted
+        if self._out_of_time:
+            return "complete", f"The budget of {self._spec.budget_seconds:g} s is used up."
+        return None
+
+    def _save_last_model(self) -> None:
+        """What the last trials taught: no suggestion follows them that would have asked for it."""
+        if self._state not in ENDED and self._n_finished > self._n_modelled:
+            record = self._optimizer.model_record()
+            if record is not None:
+                self._store.save_model(self._lease, self._n_finished, record)
+            self._n_modelled = self._n_finished
 
     def _move(self, state: StudyState, message: str = "") -> None:
         self._store.set_state(self._lease, state, message)

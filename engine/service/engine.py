@@ -39,7 +39,7 @@ class EngineProcess:
 
     studies: how many it drives at once. executor: ``local`` or the address of a Dask scheduler.
     only: the id of the one study that it drives; ``run`` returns too when that has ended or is paused.
-    on_finish: called with a study after each step in which trials of it finished.
+    on_finish: called with a study after each step in which trials of it finished, and for ``only`` while it waits.
     """
 
     def __init__(
@@ -116,11 +116,13 @@ class EngineProcess:
             del self._due[0]
 
     def _goes_on(self, study_id: str) -> bool:
-        """Whether the only study may still need this engine; while another engine holds it, it may."""
+        """Whether the only study may still need this engine. While another engine drives it, it may."""
         try:
-            return bool(self._due) or self._store.get_study(study_id).state not in (*ENDED, "paused")
+            study = self._store.get_study(study_id)
         except StoreUnavailable:
             return True
+        self._on_finish(study)
+        return bool(self._due) or study.state not in (*ENDED, "paused")
 
     def _take(self, lease: Lease) -> None:
         try:

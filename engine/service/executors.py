@@ -56,18 +56,19 @@ class LocalExecutor:
         self._running: dict[int, tuple[TrialTask, ProcessFuture, Path]] = {}
 
     def submit(self, task: TrialTask) -> None:
-        pool, folder = self._open()
-        log = folder / f"{task.number}-{task.attempt}.log"
-        future = pool.schedule(run_logged, args=[task, str(log)], timeout=task.timeout)
-        self._running[task.number] = task, future, log
-        future.add_done_callback(lambda _: self._wake())
+        try:
+            self._schedule(task)
+        except RuntimeError:  # the pool broke a moment ago
+            self._schedule(task)
 
     def poll(self) -> list[tuple[TrialTask, Outcome]]:
-        done = sorted(number for number, (_, future, _) in self._running.items() if future.done())
+        broken = self._pool is not None and bool(self._running) and not self._pool.active
         out = []
-        for number in done:
-            task, future, log = self._running.pop(number)
-            out.append((task, self._outcome(task, future, read_log(log))))
+        for number in sorted(self._running):
+            task, future, log = self._running[number]
+            if future.done() or broken:
+                del self._running[number]
+                out.append((task, self._outcome(task, future, read_log(log))))
         return out
 
     def resize(self, workers: int) -> None:
@@ -81,18 +82,24 @@ class LocalExecutor:
 
     def close(self) -> None:
         self.kill()
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
-            self._pool = None
+        self._stop_pool()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
+    def _schedule(self, task: TrialTask) -> None:
+        pool, folder = self._open()
+        log = folder / f"{task.number}-{task.attempt}.log"
+        future = pool.schedule(run_logged, args=[task, str(log)], timeout=task.timeout)
+        self._running[task.number] = task, future, log
+        future.add_done_callback(lambda _: self._wake())
+
     def _open(self) -> tuple[ProcessPool, Path]:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="tunedesk-"))
-        if self._pool is None or not self._pool.active:  # a pool whose idle workers were killed is broken
+        if self._pool is not None and not self._pool.active:  # it breaks when an idle worker is killed
+            self._stop_pool()
+        if self._pool is None:
             self._pool = ProcessPool(
                 max_workers=self._workers,
                 initializer=start_local_worker,
@@ -100,6 +107,12 @@ class LocalExecutor:
                 context=_context(),
             )
         return self._pool, self._folder
+
+    def _stop_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+            self._pool = None
 
     @staticmethod
     def _outcome(task: TrialTask, future: ProcessFuture, log: str) -> Outcome:

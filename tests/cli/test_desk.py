@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -67,8 +68,11 @@ def _gone(processes: list[psutil.Process]) -> bool:
 
 def _engine(desk: subprocess.Popen[str]) -> psutil.Process | None:
     """The engine itself, not its fork server or workers."""
-    children = psutil.Process(desk.pid).children()
-    return next((p for p in children if "engine.cli" in p.cmdline()), None)
+    for child in psutil.Process(desk.pid).children():
+        with contextlib.suppress(psutil.Error):  # it ended while we looked
+            if "engine.cli" in child.cmdline():
+                return child
+    return None
 
 
 def test_the_demo_from_its_first_start_to_its_second(

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from engine.errors import LeaseLost, StoreUnavailable
+from engine.governance.actions import report_trial
 from engine.service.driver import StudyDriver
 from engine.service.task import Outcome, TrialTask
 from engine.store import Lease, Store
 from engine.store.records import StudyRecord
-from tests.service.support import make_study
+from tests.service.support import ANALYST, make_study
 
 WRITES = (
     "add_trial",
@@ -122,6 +123,28 @@ def test_a_driver_whose_lease_was_taken_writes_nothing_more(local_store: Store) 
     with pytest.raises(LeaseLost):
         driver.tick()
     assert local_store.revision(study_id) == before
+
+
+def test_a_manual_study_waits_for_people_and_goes_on_with_what_they_report(local_store: Store) -> None:
+    study_id = make_study(local_store, objective="manual", budget={"trials": 4}, workers=2)
+    driver = StudyDriver(local_store, _lease(local_store, study_id), InlineExecutor(), _ignore)
+    for _ in range(3):
+        assert driver.tick()
+    assert [t.state for t in local_store.unfinished_trials(study_id)] == ["queued", "queued"]
+    report_trial(local_store, study_id, ANALYST, params={"x": 0.5}, values={"value": 2.0})
+    for _ in range(3):
+        for trial in local_store.unfinished_trials(study_id)[:1]:
+            report_trial(local_store, study_id, ANALYST, number=trial.number, values={"value": 1.0})
+        more = driver.tick()
+    assert not more
+    study = local_store.get_study(study_id)
+    assert (study.state, study.n_complete) == ("complete", 4)
+
+
+def test_the_model_in_the_store_has_seen_every_trial_at_the_end(local_store: Store) -> None:
+    study_id = make_study(local_store, budget={"trials": 12}, workers=3, max_attempts=50)
+    _drive(StudyDriver(local_store, _lease(local_store, study_id), InlineExecutor(), _ignore))
+    assert [n for n, _ in local_store.models(study_id)][-1] == 12
 
 
 def test_progress_is_told_after_every_trial(local_store: Store) -> None:
