@@ -83,5 +83,6 @@ def _is_finite_number(value: Any) -> bool:
 
 
 def _show(value: Any) -> str:
-    text = repr(float(value)) if isinstance(value, numbers.Real) else repr(value)
+    plain = isinstance(value, numbers.Real) and not isinstance(value, bool)  # np.float64(nan) reads as nan
+    text = repr(float(value)) if plain else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from engine.governance import audit
 from engine.store import Store
@@ -90,6 +92,18 @@ def test_sigterm_gives_running_trials_back_unharmed(local_store: Store, engines:
     engines.start()
     wait_for_state(local_store, study_id, "complete")
     assert [t.attempt for t in local_store.finished_trials(study_id)] == [1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can end a process whose interpreter is stuck")
+def test_no_worker_outlives_its_engine_even_stuck_in_native_code(
+    local_store: Store, engines: Engines, tmp_path: Path
+) -> None:
+    make_study(local_store, "stuck", budget={"trials": 1}, settings={"folder": str(tmp_path)})
+    engine = engines.start()
+    wait_for(lambda: list(tmp_path.glob("started-*")), "the trial to run")
+    orphans = engines.kill(engine)
+    assert len(orphans) >= 2  # fork server and worker
+    wait_for(lambda: not any(_alive(p) for p in orphans), "them to end", 10)
 
 
 def test_a_restart_in_the_middle_changes_no_bit(local_store: Store, engines: Engines) -> None:

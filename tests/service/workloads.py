@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,13 @@ def gated(params: dict[str, Any], context: Context) -> float:
     while not (_folder(context) / "go").exists():
         time.sleep(0.02)
     return params["x"]
+
+
+def stuck(params: dict[str, Any], context: Context) -> float:
+    """Native code that never gives the interpreter back: no thread of the process can do anything."""
+    _mark(context, f"started-{os.getpid()}", "")
+    ctypes.PyDLL(None).sleep(600)
+    return 0.0
 
 
 def behaves(params: dict[str, Any], context: Context) -> Any:
@@ -49,6 +58,13 @@ def behaves(params: dict[str, Any], context: Context) -> Any:
     if how == "exit":
         raise SystemExit(3)
     return {"value": 1.0, "extra": 2.0, "broken_extra": float("inf")}
+
+
+def chatty(params: dict[str, Any], context: Context) -> float:
+    """Prints too much, and draws from the global generator as careless code does."""
+    for i in range(100_000):
+        print("line", i)
+    return random.random()
 
 
 def _folder(context: Context) -> Path:
