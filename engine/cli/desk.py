@@ -134,8 +134,13 @@ def _run_desk(store: Store, url: str, folder: Path, port: int, browser: bool, en
 def _create_samples(store: Store) -> None:
     from engine.governance.actions import create_study
     from engine.governance.actors import local_actor
+    from engine.objectives import find
     from engine.objectives.data import sample_studies
     from engine.study import StudySpec
 
     for spec in [StudySpec.from_file(path) for path in sample_studies()]:
+        entry = find(spec.objective)
+        if entry is not None and entry.missing:
+            typer.echo(f"Left out {spec.name}: it needs {' and '.join(entry.missing)}.")
+            continue
         create_study(store, spec, local_actor())

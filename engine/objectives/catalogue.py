@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -85,6 +86,8 @@ class ObjectiveEntry:
     settings: tuple[Setting, ...] = ()
     outcomes: Mapping[str, str] = field(default_factory=dict)
     """Every value that the objective returns -> what it means, with its unit."""
+    requires: Mapping[str, str] = field(default_factory=dict)
+    """Module that it imports beyond the installation's own -> what to install, for people."""
     returns: str = ""
     """Path of a function with the same arguments that gives the ReturnSeries behind the outcomes; empty for none."""
     further: Mapping[str, Parameter] = field(default_factory=dict)
@@ -93,6 +96,11 @@ class ObjectiveEntry:
     @property
     def slug(self) -> str:
         return self.path.rpartition(":")[2]
+
+    @property
+    def missing(self) -> list[str]:
+        """What has to be installed before it runs here."""
+        return [install for module, install in self.requires.items() if importlib.util.find_spec(module) is None]
 
     def check_parameter(self, name: str) -> None:
         """Raises InvalidInput if the objective has no parameter of this name."""

@@ -61,6 +61,7 @@ MARKETS: dict[str, Market] = {
 LONG_DAILY = ("wti", "aapl", "ibm", "msft", "sp500")
 """Daily series long enough to hold out a part and still have several years to tune on."""
 
+_FIRST_STUDIES = ("sma-cross-wti", "sma-cross-aapl", "branin", "indicator-vote-aapl", "portfolio-limits")
 PANEL_FILE = "sp500_20stocks_daily_close_1990_2022.csv.gz"
 
 
@@ -110,8 +111,9 @@ def sample_data_folder() -> Path:
 
 
 def sample_studies() -> list[Path]:
-    """The study files that come with the sample data, in the order of their names."""
-    return sorted((sample_data_folder() / "studies").glob("*.yaml"))
+    """The study files that come with the sample data: the strategies first, the others by name."""
+    paths = (sample_data_folder() / "studies").glob("*.yaml")
+    return sorted(paths, key=lambda p: (_FIRST_STUDIES.index(p.stem) if p.stem in _FIRST_STUDIES else 99, p.stem))
 
 
 def market(name: str) -> Market:

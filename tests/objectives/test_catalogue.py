@@ -1,5 +1,6 @@
 """What holds for every objective of the catalogue, and which ones an engine may run."""
 
+import dataclasses
 import math
 
 import pytest
@@ -136,3 +137,10 @@ def test_an_allowed_module_may_run(tmp_path, monkeypatch):
     monkeypatch.delenv(ALLOW_VARIABLE)
     with pytest.raises(NotAllowed):
         resolve("allowed_by_test:loss")
+
+
+def test_what_has_to_be_installed_first_is_named():
+    entry = find("engine.objectives.strategy:indicator_vote")
+    assert entry.missing == []
+    absent = dataclasses.replace(entry, requires={"no_such_module": "tunedesk[indicators]"})
+    assert absent.missing == ["tunedesk[indicators]"]

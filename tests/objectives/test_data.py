@@ -104,3 +104,9 @@ def test_pandas_is_not_needed(python):
         "catalogue(); load_series('wti'); resolve('engine.objectives.strategy:moving_average_cross')({});"
         "heavy = {'pandas', 'sklearn', 'scipy', 'talib', 'streamlit'} & set(sys.modules); assert not heavy, heavy"
     )
+
+
+def test_sample_studies_begin_with_the_strategies():
+    names = [path.stem for path in data.sample_studies()]
+    assert names[0] == "sma-cross-wti"
+    assert len(names) == len(set(names)) >= 9

@@ -81,6 +81,7 @@ INDICATOR_VOTE = ObjectiveEntry(
         "robust_sharpe": "Mean in-sample Sharpe ratio of the folds less dispersion_penalty times their deviation",
         "worst_fold_sharpe": "Sharpe ratio of the worst fold",
     },
+    requires={"talib": "tunedesk[indicators]"},
     returns="engine.objectives.strategy.vote:vote_returns",
     further=_LIBRARY,
 )
