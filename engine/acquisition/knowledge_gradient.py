@@ -71,7 +71,8 @@ def log_envelope_gain(level: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray,
     share = np.where(best, -ndtr(left) - ndtr(-right), share)
     scale = np.where(np.isfinite(value), value, np.inf)[:, None]
     d_level = np.where(active, share * np.exp(np.minimum(-scale, 700.0)), 0.0)
-    d_slope = np.where(active, np.exp(log_pdf(left) - scale) - np.exp(log_pdf(right) - scale), 0.0)
+    ends = [np.exp(np.minimum(log_pdf(end) - scale, 700.0)) for end in (left, right)]
+    d_slope = np.where(active, ends[0] - ends[1], 0.0)
     back = np.argsort(order, axis=1)
     return value, np.take_along_axis(d_level, back, 1), np.take_along_axis(d_slope, back, 1)
 

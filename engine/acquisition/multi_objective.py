@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.acquisition.covariance import GivenValues, draw_at
 from engine.acquisition.ehvi import Fronts, log_noisy_ehvi, log_noisy_ehvi_value
+from engine.acquisition.functions import Predictor
 from engine.acquisition.hypervolume import boxes, nondominated
 from engine.surrogate.exact import Posterior
 
@@ -19,13 +20,13 @@ class ExpectedHypervolumeImprovement:
     """
 
     def __init__(
-        self, posteriors: Sequence[Posterior], fronts: Fronts, given: Sequence[GivenValues] | None, name: str
+        self, posteriors: Sequence[Predictor], fronts: Fronts, given: Sequence[GivenValues] | None, name: str
     ) -> None:
         self.posteriors, self.fronts, self.given, self.name = list(posteriors), fronts, given, name
 
     @classmethod
     def over_front(
-        cls, posteriors: Sequence[Posterior], Y: np.ndarray, reference: np.ndarray
+        cls, posteriors: Sequence[Predictor], Y: np.ndarray, reference: np.ndarray
     ) -> ExpectedHypervolumeImprovement:
         """Exact EHVI beyond outcomes Y (n, m) that are known, in the posteriors' units."""
         return cls(posteriors, Fronts.of([boxes(Y, reference)]), None, "log expected hypervolume improvement")

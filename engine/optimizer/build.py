@@ -12,7 +12,8 @@ from engine.optimizer.domains import columns_of
 from engine.optimizer.history import STATES, History
 from engine.optimizer.models import Fitter, OutcomeModel, Spec
 from engine.optimizer.options import Options
-from engine.optimizer.surrogate import SUCCESS, TARGET, Surrogate
+from engine.optimizer.plan import Plan
+from engine.optimizer.surrogate import SUCCESS, Surrogate
 from engine.space import Objective, OutcomeConstraint, SearchSpace
 from engine.surrogate.priors import Prior
 from engine.surrogate.threads import one_blas_thread
@@ -21,10 +22,8 @@ RECORD_VERSION = 1
 _KERNEL = "matern52+matern52"
 # Labels of success are clear: little noise.
 _SUCCESS = (Spec("none", _KERNEL, Prior(noise=1e-2, noise_sd=0.5)),)
-_TARGET = (Spec("identity", _KERNEL),)
+_PLAIN = (Spec("identity", _KERNEL),)
 SPECS = (Spec("identity", _KERNEL), Spec("yeo-johnson", _KERNEL))
-_AUGMENTATION = 0.05  # of the Tchebycheff scalarisation: keeps weakly dominated points off the optimum
-_SCALAR_WEIGHT_FLOOR = 1e-3
 
 
 class Modeller:
@@ -32,6 +31,7 @@ class Modeller:
 
     def __init__(self, space: SearchSpace, options: Options) -> None:
         self.columns = columns_of(space)
+        self._auto = options.transform == "auto"
         self._specs = [s for s in SPECS if options.transform in ("auto", s.transform)]
         self._fitters: dict[str, Fitter] = {}
 
@@ -46,7 +46,10 @@ class Modeller:
                     sign = objective.sign if objective else 1.0
                     first = name == history.objectives[0].name
                     given = history.given_variances() if first else None
-                    output, posterior = self._fitter(name).fit(X[complete], sign * history.outcome(name), given)
+                    # Hypervolumes are measured in the models' units: a warp would distort what is traded off.
+                    plain = self._auto and len(history.objectives) > 1 and objective is not None
+                    fitter = self._fitter(name, _PLAIN if plain else None)
+                    output, posterior = fitter.fit(X[complete], sign * history.outcome(name), given)
                     role = "objective" if objective else "constraint"
                     models.append(OutcomeModel(name, role, sign, output, posterior))
             if history.some_failed:
@@ -54,16 +57,6 @@ class Modeller:
                 output, posterior = self._fitter(SUCCESS, _SUCCESS).fit(X, -success_labels(history))
                 models.append(OutcomeModel(SUCCESS, "success", -1.0, output, posterior))
         return models
-
-    def fit_target(self, history: History, models: Sequence[OutcomeModel], weights: np.ndarray) -> OutcomeModel:
-        """The model of the objectives rolled into one with these weights."""
-        y = scalarise(history, weights)
-        with one_blas_thread():
-            fitter = Fitter(self.columns, _TARGET)
-            output, posterior = fitter.fit_once(
-                history.X[history.complete], y, [m.posterior.theta for m in models if m.role == "objective"]
-            )
-        return OutcomeModel(TARGET, "target", 1.0, output, posterior)
 
     def _fitter(self, name: str, specs: Sequence[Spec] | None = None) -> Fitter:
         if name not in self._fitters:
@@ -76,33 +69,14 @@ def success_labels(history: History) -> np.ndarray:
     return np.array([1.0 if s == "complete" else -1.0 for s in history.states])
 
 
-def scalarise(history: History, weights: np.ndarray) -> np.ndarray:
-    """Augmented Tchebycheff (Knowles 2006) of the objectives, each scaled to [0, 1] over complete trials: (n,)."""
-    columns = []
-    for o in history.objectives:
-        y = o.sign * history.outcome(o.name)
-        unit = np.abs(y).max() or 1.0
-        y = y / unit
-        span = np.ptp(y)
-        columns.append((y - y.min()) / span if span > 0 else np.zeros_like(y))
-    weighted = np.stack(columns, axis=1) * weights
-    return weighted.max(1) + _AUGMENTATION * weighted.sum(1)
-
-
-def draw_weights(m: int, rng: np.random.Generator) -> np.ndarray:
-    """Uniform on the simplex, none quite zero."""
-    weights = np.maximum(rng.dirichlet(np.ones(m)), _SCALAR_WEIGHT_FLOOR)
-    return weights / weights.sum()
-
-
-def make_record(history: History, models: Sequence[OutcomeModel], weights: np.ndarray | None) -> dict[str, Any]:
+def make_record(surrogate: Surrogate) -> dict[str, Any]:
     """JSON-able: everything that ``rebuild`` needs beside the finished trials."""
-    variances = history.given_variances()
+    variances = surrogate.history.given_variances()
     return {
         "version": RECORD_VERSION,
-        "observations": len(history),
-        "models": [m.to_dict() for m in models],
-        "weights": None if weights is None else weights.tolist(),
+        "observations": len(surrogate.history),
+        "models": [m.to_dict() for m in surrogate.models],
+        "plan": surrogate.plan.to_dict(),
         "variances": None if variances is None else variances.tolist(),
     }
 
@@ -139,8 +113,7 @@ def rebuild(
             if entry["role"] == "success":
                 X, y = history.X, success_labels(history)
             else:
-                X = history.X[history.complete]
-                y = (scalarise(history, np.array(record["weights"])) if entry["role"] == "target"
-                     else history.outcome(entry["name"]))  # fmt: skip
+                X, y = history.X[history.complete], history.outcome(entry["name"])
             models.append(OutcomeModel.from_dict(entry, X, y, columns, variances if first else None))
-        return Surrogate(history, models, space.encode(list(pending)).reshape(-1, len(space)))
+        rows = space.encode(list(pending)).reshape(-1, len(space))
+        return Surrogate(history, models, rows, Plan.from_dict(record["plan"]))

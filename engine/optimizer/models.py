@@ -31,7 +31,7 @@ class OutcomeModel:
     """Posterior of one outcome. sign: sign * outcome is modelled, smaller is better."""
 
     name: str
-    role: str  # "objective", "constraint", "success" (did the trial run?) or "target" (a scalarisation)
+    role: str  # "objective", "constraint" or "success" (did the trial run?)
     sign: float
     output: Output
     posterior: Posterior
@@ -47,9 +47,9 @@ class OutcomeModel:
 
     @property
     def noise_share(self) -> float:
-        """Noise variance over that of the standardised outcome."""
+        """Noise variance, the largest there is, over that of the standardised outcome."""
         given = self.posterior.given
-        return self.posterior.noise + (0.0 if given is None else float(np.median(given)))
+        return self.posterior.noise + (0.0 if given is None else float(given.max()))
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -130,12 +130,6 @@ class Fitter:
             output, posterior = self._posterior(i, theta, X, y, given, pairs)
             scores.append(posterior.leave_one_out().log_density + float(output.log_slope(y).mean()))
         return int(np.argmax(scores))
-
-    def fit_once(self, X: np.ndarray, y: np.ndarray, starts: list[np.ndarray]) -> tuple[Output, Posterior]:
-        """By the first spec without the ladder, for outcomes that change from one suggestion to the next."""
-        pairs = Pairs(X, self.columns)
-        theta = self._search(0, X, y, None, [self._priors[0].mean, *starts], _WARM_ITERATIONS, pairs)
-        return self._posterior(0, theta, X, y, None, pairs)
 
     def _posterior(
         self, i: int, theta: np.ndarray, X: np.ndarray, y: np.ndarray, given: np.ndarray | None, pairs: Pairs

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from engine.errors import InvalidInput, SpaceExhausted
-from engine.optimizer.build import Modeller, draw_weights, make_record
+from engine.optimizer.build import Modeller, make_record
 from engine.optimizer.design import design
 from engine.optimizer.history import History
 from engine.optimizer.models import OutcomeModel
 from engine.optimizer.options import Options, check_options
+from engine.optimizer.plan import Planner
 from engine.optimizer.reasons import candidate, design_reason, model_reason
 from engine.optimizer.search import Searcher
 from engine.optimizer.suggestion import Best, Suggestion
@@ -53,6 +54,7 @@ class Optimizer:
             raise InvalidInput("seed", f"must be a whole number from 0, not {seed!r}.")
         self.seed = int(seed)
         self.options = Options(**check_options(options))
+        self._planner = Planner(self.options, self.objectives, self.seed)
         self.number = 0
         self._initial = self.options.initial_trials(len(space))
         self._history = History(space, self.objectives, self.outcome_constraints)
@@ -61,7 +63,8 @@ class Optimizer:
         self._modeller = Modeller(space, self.options)
         self._searcher = Searcher(space)
         self._fitted: tuple[int, list[OutcomeModel]] = (-1, [])
-        self._last: tuple[Surrogate, np.ndarray | None] | None = None
+        self._nominated: list[np.ndarray] = []  # by the members of a portfolio, for each finished suggestion
+        self._last: Surrogate | None = None
         self._candidates: list[dict[str, Any]] = []
 
     # --- ask --------------------------------------------------------------------------------------------
@@ -102,14 +105,16 @@ class Optimizer:
                 reason = design_reason(number, self._initial)
                 self._candidates = []
             else:
-                weights = draw_weights(len(self.objectives), rng) if len(self.objectives) > 1 else None
-                surrogate = self._surrogate(weights)
-                rows, values = self._searcher.propose(surrogate, rng, self._seen, _SHOWN)
-                decoded = self.space.decode(rows)
+                surrogate = self._surrogate()
+                nominated = np.array(self._nominated) if self._nominated else None
+                found = self._searcher.propose(surrogate, rng, self._seen, _SHOWN, nominated)
+                decoded = self.space.decode(found.rows)
                 params, origin = decoded[0], "model"
-                reason = model_reason(surrogate, rows[0], values[0])
-                self._candidates = [candidate(surrogate, r, v, p) for r, v, p in zip(rows, values, decoded)]
-                self._last = surrogate, weights
+                reason = model_reason(surrogate, found.rows[0], found.values[0], found.acquisition)
+                if found.nominees is not None:
+                    reason["nominees"] = self.space.decode(found.nominees)
+                self._candidates = [candidate(surrogate, *entry) for entry in zip(found.rows, found.values, decoded)]
+                self._last = surrogate
         return self._register(Suggestion(number, params, origin, reason))
 
     def _needs_design(self, number: int) -> bool:
@@ -207,22 +212,15 @@ class Optimizer:
         """Models of the current state; None before a trial has finished."""
         if not len(self._history):
             return None
-        if self._last is not None and len(self._last[0].history) == len(self._history):
-            return self._last[0]
-        weights = None
-        if len(self.objectives) > 1:
-            weights = draw_weights(
-                len(self.objectives), np.random.default_rng(np.random.SeedSequence([self.seed, self.number]))
-            )
-        self._last = self._surrogate(weights), weights
-        return self._last[0]
+        if self._last is not None and len(self._last.history) == len(self._history):
+            return self._last
+        self._last = self._surrogate()
+        return self._last
 
     def model_record(self) -> dict[str, Any] | None:
         """What ``rebuild`` needs beside the finished trials, JSON-able; None before a trial has finished."""
         surrogate = self.surrogate()
-        if surrogate is None or self._last is None:
-            return None
-        return make_record(self._history, surrogate.models, self._last[1])
+        return None if surrogate is None else make_record(surrogate)
 
     def candidates(self) -> list[dict[str, Any]]:
         """The best few candidates of the last suggestion by the model: params, acquisition, mean, std, p_feasible."""
@@ -236,12 +234,9 @@ class Optimizer:
             self._fitted = n, self._modeller.fit(self._history)
         return self._fitted[1]
 
-    def _surrogate(self, weights: np.ndarray | None) -> Surrogate:
-        models = list(self._models())
-        if weights is not None and len(self._history.complete):
-            models.append(self._modeller.fit_target(self._history, models, weights))
+    def _surrogate(self) -> Surrogate:
         pending = self.space.encode([s.params for s in self._pending.values()]).reshape(-1, len(self.space))
-        return Surrogate(self._history.snapshot(), models, pending)
+        return Surrogate(self._history.snapshot(), self._models(), pending, self._planner.plan(self.number))
 
     def _register(self, suggestion: Suggestion) -> Suggestion:
         self._pending[suggestion.number] = suggestion
@@ -264,7 +259,9 @@ class Optimizer:
         return self.number, params
 
     def _settle(self, number: int, params: dict[str, Any]) -> None:
-        self._pending.pop(number, None)
+        suggestion = self._pending.pop(number, None)
+        if suggestion is not None and "nominees" in suggestion.reason:
+            self._nominated.append(self.space.encode([self._accept(p) for p in suggestion.reason["nominees"]]))
         self._seen.add(self.space.key(params))
         self.number = max(self.number, number + 1)
 

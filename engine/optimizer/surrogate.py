@@ -10,35 +10,38 @@ from scipy.special import ndtr
 
 from engine.acquisition.functions import Acquisition, LogExpectedImprovement, LogFeasibility, Sum
 from engine.errors import InvalidInput
+from engine.optimizer.acquisitions import Situation, front_rows, multi_objective_acquisition
 from engine.optimizer.history import History
 from engine.optimizer.models import OutcomeModel
+from engine.optimizer.plan import Plan
 from engine.space.search_space import Params
 from engine.surrogate.exact import lengthscales
 from engine.surrogate.threads import one_blas_thread
 
 SUCCESS = "success"  # the outcome "did the trial run and was it feasible?", +1 or -1
-TARGET = "target"  # several objectives rolled into one
 
 
 class Surrogate:
     """Posteriors of all outcomes, the acquisition and the incumbent at one state of a study.
 
     X (m, d) is in the unit cube, NaN where inactive. pending: rows (k, d) that run now: the acquisition treats them
-    as if they had returned the model's prediction (Kriging believer).
+    as if they had returned the model's prediction (Kriging believer). plan: what the next suggestion maximises.
     """
 
-    def __init__(self, history: History, models: Sequence[OutcomeModel], pending: np.ndarray) -> None:
-        self.history, self.pending = history, pending
+    def __init__(
+        self, history: History, models: Sequence[OutcomeModel], pending: np.ndarray, plan: Plan | None = None
+    ) -> None:
+        self.history, self.pending, self.plan = history, pending, plan or Plan()
         self._models = {m.name: m for m in models}
         self._believed = {name: _believe(m, pending) for name, m in self._models.items()}
         self._feasible = history.feasible() if len(history.complete) else np.zeros(0, dtype=bool)
         self.position = incumbent_position(history, self._models.get(history.objectives[0].name))
-        self.function: Acquisition = self._acquisition()
+        self.members: list[Acquisition] = self._acquisitions()
 
     @property
     def outcomes(self) -> list[str]:
         """Names of the outcomes with a model: objectives, outcome constraints, and "success" if trials failed."""
-        return [name for name in self._models if name != TARGET]
+        return list(self._models)
 
     def model(self, name: str | None = None) -> OutcomeModel:
         """Raises InvalidInput for an outcome without a model."""
@@ -60,8 +63,13 @@ class Surrogate:
         with one_blas_thread():
             return self.model(name).natural(np.atleast_2d(X))
 
+    @property
+    def function(self) -> Acquisition:
+        """What the search maximises; of a portfolio, expected improvement."""
+        return self.members[0]
+
     def acquisition(self, X: np.ndarray) -> np.ndarray:
-        """(m,) what the search maximises, a logarithm; higher is better."""
+        """(m,) what the search maximises; higher is better."""
         with one_blas_thread():
             return self.function.value(np.atleast_2d(X))
 
@@ -115,8 +123,8 @@ class Surrogate:
 
     @property
     def target(self) -> OutcomeModel | None:
-        """The model that is optimised: of the objective, or of the scalarisation."""
-        return self._models.get(TARGET) or self._models.get(self.history.objectives[0].name)
+        """The model of the objective; of several, of the first."""
+        return self._models.get(self.history.objectives[0].name)
 
     # --- inside ---------------------------------------------------------------------------------------
 
@@ -134,23 +142,42 @@ class Surrogate:
             out.append((models[SUCCESS].posterior, 0.0))
         return out
 
-    def _acquisition(self) -> Acquisition:
+    def _acquisitions(self) -> list[Acquisition]:
         self._best: float | None = None
-        parts: list[Acquisition] = []
         target = self.target
-        rows = self.history.complete[self._feasible] if len(self.history.complete) else []
-        if target is not None and len(rows):
-            mean, _ = target.posterior.predict(self.history.X[rows])
-            self._best = float(mean.min())
-            believed = self._believed[target.name]
-            parts.append(LogExpectedImprovement(believed.posterior, self._best))
+        rows = self.history.complete[self._feasible] if len(self.history.complete) else np.zeros(0, dtype=int)
+        X = self.history.X[rows]
         constraints = self._constraints(self._believed)
-        if constraints:
-            parts.append(LogFeasibility(constraints))
-        if not parts:  # nothing is feasible and nothing says why: known constraints changed; any better point helps
+        feasibility = [LogFeasibility(constraints)] if constraints else []
+        if target is None or not len(rows):
+            if feasibility:
+                return list(feasibility)
+            # Nothing is feasible and nothing says why: known constraints changed; any better point helps.
             assert target is not None
-            parts.append(LogExpectedImprovement(self._believed[target.name].posterior, float(target.posterior.y.min())))
-        return parts[0] if len(parts) == 1 else Sum(parts)
+            return [LogExpectedImprovement(self._believed[target.name].posterior, float(target.posterior.y.min()))]
+        if self.multi_objective:
+            found = [self._multi_objective(X)]
+        else:
+            self._best = float(target.posterior.predict(X)[0].min())
+            believed = self._believed[target.name].posterior
+            found = Situation(self.plan, target.posterior, believed, X, self._best, self.history.space).acquisitions()
+        return [Sum([f, *feasibility]) for f in found] if feasibility else found
+
+    @property
+    def multi_objective(self) -> bool:
+        return len(self.history.objectives) > 1
+
+    def _multi_objective(self, X: np.ndarray) -> Acquisition:
+        names = [o.name for o in self.history.objectives]
+        models, believed = [self._models[n] for n in names], [self._believed[n] for n in names]
+        noiseless = all(m.noise_share < NOISELESS for m in models)
+        return multi_objective_acquisition(self.plan, models, believed, X, self.pending, noiseless)
+
+    def front(self, most: int = 1000) -> np.ndarray:
+        """Positions of feasible finished trials on the front of the objectives' posterior means, at most ``most``."""
+        rows = self.history.complete[self._feasible]
+        models = [self._models[o.name] for o in self.history.objectives]
+        return rows[front_rows(models, self.history.X[rows], most)] if len(rows) else rows
 
 
 NOISELESS = 1e-4

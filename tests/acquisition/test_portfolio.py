@@ -1,4 +1,4 @@
-"""Portfolios, bounded exploration and the scalarisation of many objectives."""
+"""Portfolios and bounded exploration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from engine.acquisition.portfolio import (
     mace_criteria,
     mace_front,
 )
-from engine.acquisition.scalarisation import simplex_weights, tchebycheff
 
 
 def test_hedge_favours_what_nominated_good_points():
@@ -60,27 +59,3 @@ def test_bounds_at_their_ends():
     assert {bounded_move(i, 0.0, 1.0) for i in range(100)} == {"free"}
     assert {bounded_move(i, 1.0, 1.0) for i in range(100)} == {"explore"}
     assert {bounded_move(i, 0.0, 0.0) for i in range(100)} == {"exploit"}
-
-
-def test_weights_cover_the_simplex():
-    weights = np.array([simplex_weights(4, np.random.default_rng(i)) for i in range(4000)])
-    np.testing.assert_allclose(weights.sum(1), 1.0)
-    assert weights.min() > 0
-    np.testing.assert_allclose(weights.mean(0), 0.25, atol=0.02)
-
-
-def test_tchebycheff_finds_the_whole_of_a_concave_front():
-    """Unlike a weighted sum, which finds only its ends."""
-    t = np.linspace(0, np.pi / 2, 201)
-    Y = np.stack([5 + np.cos(t), 30 * np.sin(t)], axis=1)
-    assert {int((Y / [1, 30] @ [w, 1 - w]).argmin()) for w in np.linspace(0.02, 0.98, 49)} == {0, 200}
-    best = {int(tchebycheff(Y, np.array([w, 1 - w]), Y.min(0), Y.max(0)).argmin()) for w in np.linspace(0.02, 0.98, 49)}
-    assert len(best) > 20
-
-
-def test_tchebycheff_by_hand_and_with_a_constant_objective():
-    Y = np.array([[0.0, 10.0, 7.0], [2.0, 30.0, 7.0]])
-    value = tchebycheff(Y, np.array([0.5, 0.3, 0.2]), Y.min(0), Y.max(0))
-    np.testing.assert_allclose(value, [0.0, 0.5 + 0.05 * 0.8])
-    huge = tchebycheff(np.array([[-1e308], [1e308]]), np.ones(1), np.array([-1e308]), np.array([1e308]))
-    np.testing.assert_allclose(huge, [0.0, 1.05])
