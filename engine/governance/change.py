@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from engine.errors import InvalidInput, NotAllowed
 from engine.governance import audit, states
 from engine.governance.actors import Actor
-from engine.governance.resolve import LayerState, Live, resolve
+from engine.governance.resolve import PRIORITY, LayerState, Live, resolve
 from engine.governance.scopes import GLOBAL, ScopeDefinition, definition_from_stored
 from engine.store import Store, events, governance_live, governance_proposals, governance_scopes
 from engine.store.governance_records import EventLayer, LiveEvent, ProposalRecord, ScopeRecord, VersionRecord
@@ -57,7 +57,8 @@ class Change:
 
     def override(self) -> LiveEvent | None:
         """The override that is active now."""
-        newest = governance_live.newest(self.connection, self.scope.name, "override")
+        name = self.scope.name
+        newest = governance_live.in_force(self.connection, [name]).get((name, "override"))
         if newest is None or newest.params is None or (newest.until is not None and newest.until <= self.now):
             return None
         return newest
@@ -160,7 +161,7 @@ def digest_of(value: Mapping[str, Any]) -> str:
 
 def tripped(connection: Connection, scope: str, at: float | None = None) -> LiveEvent | None:
     """The newest event of a kill switch if it is tripped; scope '*' is the global one."""
-    newest = governance_live.newest(connection, scope, "kill", at)
+    newest = governance_live.in_force(connection, [scope], at).get((scope, "kill"))
     return newest if newest is not None and newest.params is not None else None
 
 
@@ -177,21 +178,22 @@ def live_values(
     connection: Connection, scope: str, definition: ScopeDefinition, now: float, at: float | None = None
 ) -> Live:
     """The values of a scope: now, or as they were ``at`` a time in the past."""
-    layers = {}
-    names: tuple[EventLayer, ...] = ("live", "ramp", "override")
-    for layer in names:
-        newest = governance_live.newest(connection, scope, layer, at)
-        layers[layer] = None if newest is None else layer_state(newest)
-    kill = tripped(connection, scope, at) or tripped(connection, GLOBAL, at)
-    if kill is not None:
-        kill = cause(connection, kill)
-    live = layers["live"]
+    found = governance_live.in_force(connection, [scope, GLOBAL], at)
+    layers: dict[str, LayerState | None] = {
+        layer: None if event is None else layer_state(event)
+        for layer in PRIORITY
+        for event in [found.get((scope, layer))]
+    }
+    live, kill = layers["live"], None
     if live is None:
         raise InvalidInput("at", f"the scope {scope} didn't exist then.")
+    for where in (scope, GLOBAL):
+        switch = found.get((where, "kill"))
+        if kill is None and switch is not None and switch.params is not None:
+            kill = layer_state(cause(connection, switch))
     return resolve(
-        definition, now if at is None else at, live=live, ramp=layers["ramp"], override=layers["override"],
-        kill=None if kill is None else layer_state(kill),
-    )  # fmt: skip
+        definition, now if at is None else at, live=live, ramp=layers["ramp"], override=layers["override"], kill=kill
+    )
 
 
 def layer_state(event: LiveEvent) -> LayerState:

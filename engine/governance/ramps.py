@@ -42,8 +42,6 @@ def plan(
         return []
     levels = [_levels(definition, name, start[name], target[name], stages) for name in moving]
     most = max(len(column) - 1 for column in levels)
-    if most > MAX_STEPS:
-        raise InvalidInput("ramp", f"takes {most} steps, more than {MAX_STEPS}: propose a nearer point first.")
     known: dict[tuple[int, ...], bool] = {}
 
     def values(at: tuple[int, ...]) -> Values:
@@ -91,15 +89,21 @@ def _levels(definition: ScopeDefinition, name: str, old: Any, new: Any, stages: 
     gap = new - old
     least = 1 if pace.max_step is None else math.ceil(abs(gap) / pace.max_step * (1 - 1e-9))
     if p.step is None:
-        n = max(least, stages, 1)
+        n = _count(max(least, stages))
         return [old, *(_between(old, new, i / n) for i in range(1, n)), new]
     units = max(1, round(abs(gap) / p.step))  # on a grid: whole numbers of its steps
     if pace.max_step is not None:
         least = math.ceil(units / max(1, math.floor(pace.max_step / p.step * (1 + 1e-9))))
-    n = min(max(least, stages, 1), units)
+    n = _count(min(max(least, stages), units))
     sign = 1 if gap > 0 else -1
     inner = [old + sign * ((2 * i * units + n) // (2 * n)) * p.step for i in range(1, n)]
     return [old, *(int(v) if isinstance(p, Int) else v for v in inner), new]
+
+
+def _count(n: int) -> int:
+    if n > MAX_STEPS:
+        raise InvalidInput("ramp", f"takes {n} steps, more than {MAX_STEPS}: propose a nearer point first.")
+    return max(n, 1)
 
 
 def _between(old: float, new: float, t: float) -> float:

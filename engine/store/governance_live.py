@@ -64,13 +64,26 @@ def add_event(
     return LiveEvent(**connection.execute(sa.select(live_events).where(live_events.c.id == key[0])).one()._mapping)
 
 
-def newest(connection: Connection, scope: str, layer: EventLayer, at: float | None = None) -> LiveEvent | None:
-    """The event of a layer that is in force, now or at a time."""
-    query = sa.select(live_events).where(live_events.c.scope == scope, live_events.c.layer == layer)
-    if at is not None:
-        query = query.where(live_events.c.at <= at)
-    row = connection.execute(query.order_by(live_events.c.id.desc()).limit(1)).one_or_none()
-    return None if row is None else LiveEvent(**row._mapping)
+def in_force(
+    connection: Connection, scopes: Sequence[str], at: float | None = None
+) -> dict[tuple[str, EventLayer], LiveEvent]:
+    """(scope, layer) -> its newest event, now or as of a time."""
+    rows = connection.execute(_IN_FORCE, {"scopes": list(scopes), "at": _EVER if at is None else at})
+    return {(row.scope, row.layer): LiveEvent(**row._mapping) for row in rows}
+
+
+_EVER = 1e300
+# Built once: every consumer reads it every second.
+_IN_FORCE = sa.select(live_events).where(
+    live_events.c.id.in_(
+        sa.select(sa.func.max(live_events.c.id))
+        .where(
+            live_events.c.scope.in_(sa.bindparam("scopes", expanding=True)),
+            live_events.c.at <= sa.bindparam("at", type_=sa.Double()),
+        )
+        .group_by(live_events.c.scope, live_events.c.layer)
+    )
+)
 
 
 def events(

@@ -28,10 +28,12 @@ _ROWS = sa.select(
     )
 )
 
+_ONE = _ROWS.where(scopes.c.name == sa.bindparam("name"))  # built once: every reader needs it
+
 
 def get(connection: Connection, name: str) -> ScopeRecord:
     """Raises NotFound."""
-    row = connection.execute(_ROWS.where(scopes.c.name == name)).one_or_none()
+    row = connection.execute(_ONE, {"name": name}).one_or_none()
     if row is None:
         raise NotFound(f"There is no scope {name!r}: tunedesk scope list shows them.")
     return ScopeRecord(**row._mapping)
