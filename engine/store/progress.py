@@ -8,8 +8,7 @@ that a write costs the same however long the study is. Incumbents are marked on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -25,8 +24,7 @@ _COUNTS = ("n_complete", "n_failed", "n_infeasible")
 _MARKS: dict[str, TrialState] = {"failed_number": "failed", "infeasible_number": "infeasible"}
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressPoint:
+class ProgressPoint(NamedTuple):
     """A finished trial in the progress picture. value: the first objective; None for a failed or infeasible trial.
 
     n: how many trials of its kind this point stands for, itself included: those of its bucket.
@@ -46,16 +44,18 @@ def points(connection: Connection, study_id: str, max_points: int = 2000) -> lis
     bucket for its failed trials and one for its infeasible ones."""
     objective = _objective(connection, study_id)
     found: dict[int, ProgressPoint] = {}
-    for bucket in _buckets(connection, study_id, max(1, max_points // 2)):
-        for mark, state in _MARKS.items():
-            if (number := bucket[mark]) is not None:
-                feasible = False if state == "infeasible" else None
-                found[number] = ProgressPoint(number, None, state, feasible, False, bucket[f"n_{state}"])
-        ends = {bucket[f"{end}_number"]: end for end in ("low", "high") if bucket[f"{end}_number"] is not None}
-        for number, end in ends.items():
-            n = max(1, bucket["n_complete"] // len(ends))
-            value, feasible = bucket[f"{end}_value"], bool(bucket[f"{end}_feasible"])
-            found[number] = ProgressPoint(number, value, "complete", feasible, False, n)
+    for b in _buckets(connection, study_id, max(1, max_points // 2)):
+        if b["failed_number"] is not None:
+            found[b["failed_number"]] = ProgressPoint(b["failed_number"], None, "failed", None, False, b["n_failed"])
+        if (number := b["infeasible_number"]) is not None:
+            found[number] = ProgressPoint(number, None, "infeasible", False, False, b["n_infeasible"])
+        low, high = b["low_number"], b["high_number"]
+        if low is None:
+            continue
+        n = b["n_complete"] if low == high else b["n_complete"] // 2
+        found[low] = ProgressPoint(low, b["low_value"], "complete", bool(b["low_feasible"]), False, n)
+        if low != high:
+            found[high] = ProgressPoint(high, b["high_value"], "complete", bool(b["high_feasible"]), False, n)
     for number, value in _incumbents(connection, study_id, objective, max_points):
         n = found[number].n if number in found else 1
         found[number] = ProgressPoint(number, value, "complete", True, True, n)
@@ -138,12 +138,15 @@ def _double(connection: Connection, study_id: str, width: int) -> int:
     return 2 * width
 
 
-def _buckets(connection: Connection, study_id: str, most: int) -> list[dict[str, Any]]:
+def _buckets(connection: Connection, study_id: str, most: int) -> Iterable[Mapping[Any, Any]]:
+    """The study's buckets, neighbours merged until there are at most so many."""
     rows = connection.execute(sa.select(progress_buckets).where(progress_buckets.c.study_id == study_id)).all()
-    factor = 1
+    if len(rows) <= most:
+        return [row._mapping for row in rows]
+    factor = 2
     while len({row.bucket // factor for row in rows}) > most:
         factor *= 2
-    return list(_grouped(rows, factor).values())
+    return _grouped(rows, factor).values()
 
 
 def _grouped(rows: Iterable[Row], factor: int) -> dict[int, dict[str, Any]]:

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from engine.errors import Conflict
-from engine.store import commands, events, leases, models, progress, studies, transfer, trials
+from engine.store import commands, events, leases, models, progress, studies, transfer, trial_pages, trials
 from engine.store.migrate import open_database
 from engine.store.progress import ProgressPoint
 from engine.store.records import (
@@ -138,7 +138,7 @@ class Store:
         """One page of trials and the number of all that fit. sort: number, finished_order, value (of the first
         objective) or the name of an outcome, with the trials that lack it at the end."""
         with self._database.read() as connection:
-            return trials.page(
+            return trial_pages.page(
                 connection, study_id, states=states, sort=sort, descending=descending, limit=limit, offset=offset
             )
 

@@ -256,6 +256,8 @@ def _check_trial(where: str, trial: dict[str, Any]) -> None:
         trial["values"] = outcomes(trial["values"])
     except InvalidInput as error:
         raise InvalidInput(where, str(error)) from None
+    if trial["values"] and trial["state"] != "complete":
+        raise InvalidInput(where, f"a trial that is {trial['state']} has no values.")
 
 
 def _spec(definition: Mapping[str, Any]) -> StudySpec:

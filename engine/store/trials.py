@@ -1,4 +1,4 @@
-"""Trials: reading them page by page, and their life from queued to finished. Each result is written exactly once."""
+"""Trials: their life from queued to finished, each result written exactly once; reading them (pages: trial_pages)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from engine.store.tables import studies as study_table
 from engine.store.tables import trial_logs, trial_values, trials
 from engine.store.values import lenient, outcomes, plain, text
 
-SORTS = ("number", "finished_order")
 LOG_LIMIT = 200_000
 """Characters of a run's output that are kept: its beginning and its end."""
-_CHUNK = 1000
-"""Numbers in one query: databases limit the parameters of a statement."""
-_TOLD: tuple[TrialState, ...] = ("complete", "failed", "infeasible")
+TOLD: tuple[TrialState, ...] = ("complete", "failed", "infeasible")
 _KEY = (trials.c.study_id == sa.bindparam("study"), trials.c.number == sa.bindparam("n"))
 _ONE = sa.select(trials).where(*_KEY)
 _STATE = sa.select(trials.c.number, trials.c.state, trials.c.attempt, trials.c.error).where(*_KEY)
-_COUNTS = {state: f"n_{state}" for state in ("queued", "running", "complete", "failed", "infeasible", "abandoned")}
+COUNTS: dict[TrialState, str] = {
+    "queued": "n_queued",
+    "running": "n_running",
+    "complete": "n_complete",
+    "failed": "n_failed",
+    "infeasible": "n_infeasible",
+    "abandoned": "n_abandoned",
+}
+"""The column of a study that counts its trials in each state."""
 
 
 # --- reading ------------------------------------------------------------------------------------------
@@ -35,91 +40,7 @@ def get(connection: Connection, study_id: str, number: int) -> TrialRecord:
     rows = connection.execute(_ONE, {"study": study_id, "n": number}).all()
     if not rows:
         raise NotFound(f"The study {study_id} has no trial {number}.")
-    return _with_values(connection, study_id, rows)[0]
-
-
-def page(
-    connection: Connection,
-    study_id: str,
-    *,
-    states: Sequence[TrialState] | None = None,
-    sort: str = "number",
-    descending: bool = False,
-    limit: int = 100,
-    offset: int = 0,
-) -> tuple[list[TrialRecord], int]:
-    """One page of trials, and how many fit the filter in all.
-
-    sort: 'number', 'finished_order', 'value' (the first objective) or the name of any outcome; trials without it
-    come last, by number. Raises InvalidInput for an unknown sort.
-    """
-    study = connection.execute(sa.select(study_table).where(study_table.c.id == study_id)).one_or_none()
-    if study is None:
-        raise NotFound(f"There is no study {study_id!r}: tunedesk study list shows them.")
-    wanted = tuple(_COUNTS) if states is None else tuple(dict.fromkeys(states))
-    if unknown := [s for s in wanted if s not in _COUNTS]:
-        raise InvalidInput("states", f"{unknown[0]!r} is no state of a trial; they are {', '.join(_COUNTS)}.")
-    total = sum(getattr(study, _COUNTS[state]) for state in wanted)
-    where = [trials.c.study_id == study_id]
-    if states is not None:
-        where.append(trials.c.state.in_(wanted))
-    limit, offset = max(0, min(limit, total)), max(0, offset)
-    if sort in SORTS:
-        column = trials.c[sort]
-        order: list[sa.ColumnElement[Any]] = [column.desc() if descending else column.asc()]
-        if sort == "finished_order":
-            order = [column.is_(None), *order, trials.c.number]
-        numbers = connection.scalars(
-            sa.select(trials.c.number).where(*where).order_by(*order).limit(limit).offset(offset)
-        ).all()
-    else:
-        name = study.spec["objectives"][0]["name"] if sort == "value" else sort
-        numbers = _numbers_by_value(connection, study_id, name, where, states is None, descending, limit, offset)
-    parts = (numbers[i : i + _CHUNK] for i in range(0, len(numbers), _CHUNK))
-    return [trial for part in parts for trial in _chosen(connection, study_id, part)], total
-
-
-def _chosen(connection: Connection, study_id: str, numbers: Sequence[int]) -> list[TrialRecord]:
-    """The trials with these numbers, in this order."""
-    query = sa.select(trials).where(trials.c.study_id == study_id, trials.c.number.in_(numbers))
-    rows = {row.number: row for row in connection.execute(query)}
-    return _with_values(connection, study_id, [rows[number] for number in numbers])
-
-
-def _numbers_by_value(
-    connection: Connection,
-    study_id: str,
-    name: str,
-    where: list[sa.ColumnElement[bool]],
-    all_states: bool,
-    descending: bool,
-    limit: int,
-    offset: int,
-) -> list[int]:
-    """Numbers of one page sorted by an outcome: first from the index over values, then those without it."""
-    v = trial_values.c
-    having = [v.study_id == study_id, v.name == name]
-    source: sa.FromClause = trial_values
-    if not all_states:
-        source = trial_values.join(trials, sa.and_(trials.c.study_id == v.study_id, trials.c.number == v.number))
-        having += where
-    order = (v.value.desc(), v.number.desc()) if descending else (v.value.asc(), v.number.asc())
-    query = sa.select(v.number).select_from(source).where(*having)
-    numbers = list(connection.scalars(query.order_by(*order).limit(limit).offset(offset)))
-    if len(numbers) == limit:
-        return numbers
-    n_with = connection.scalar(sa.select(sa.func.count()).select_from(source).where(*having)) or 0
-    if not n_with and connection.scalar(
-        sa.select(sa.exists().where(trials.c.study_id == study_id, trials.c.state == "complete"))
-    ):
-        known = connection.scalars(sa.select(v.name).where(v.study_id == study_id).distinct()).all()
-        if name not in known:
-            raise InvalidInput(
-                "sort", f"{name!r} is not known; trials are sorted by {', '.join((*SORTS, 'value', *known))}."
-            )
-    without = ~sa.exists().where(v.study_id == trials.c.study_id, v.number == trials.c.number, v.name == name)
-    rest = sa.select(trials.c.number).where(*where, without).order_by(trials.c.number)
-    return numbers + list(connection.scalars(rest.limit(limit - len(numbers)).offset(max(0, offset - n_with))))
+    return with_values(connection, study_id, rows)[0]
 
 
 def finished(connection: Connection, study_id: str, upto: int | None = None, after: int = 0) -> list[TrialRecord]:
@@ -128,13 +49,14 @@ def finished(connection: Connection, study_id: str, upto: int | None = None, aft
     if upto is not None:
         where.append(trials.c.finished_order <= upto)
     rows = connection.execute(sa.select(trials).where(*where).order_by(trials.c.finished_order)).all()
-    return _with_values(connection, study_id, rows, sa.select(trials.c.number).where(*where))
+    return with_values(connection, study_id, rows, sa.select(trials.c.number).where(*where))
 
 
 def unfinished(connection: Connection, study_id: str) -> list[TrialRecord]:
     """Queued and running trials by number."""
     where = (trials.c.study_id == study_id, trials.c.state.in_(("queued", "running")))
-    return [_record(row, {}) for row in connection.execute(sa.select(trials).where(*where).order_by(trials.c.number))]
+    rows = connection.execute(sa.select(trials).where(*where)).all()  # sorted here, so that the index on states serves
+    return [_record(row, {}) for row in sorted(rows, key=lambda row: row.number)]
 
 
 def log(connection: Connection, study_id: str, number: int) -> str:
@@ -148,7 +70,7 @@ def log(connection: Connection, study_id: str, number: int) -> str:
     return "\n".join(f"--- attempt {attempt} ---\n{printed}" for attempt, printed in runs)
 
 
-def _with_values(
+def with_values(
     connection: Connection, study_id: str, rows: Sequence[Row], numbers: sa.Select | None = None
 ) -> list[TrialRecord]:
     chosen: Any = numbers if numbers is not None else [row.number for row in rows]
@@ -224,11 +146,13 @@ def finish(
     Raises Conflict if the trial isn't running with this attempt (a late worker changes nothing), InvalidInput for a
     value that isn't finite or an outcome that the study needs and misses.
     """
-    if state not in _TOLD:
+    if state not in TOLD:
         raise InvalidInput("state", f"a trial finishes complete, failed or infeasible, not {state!r}.")
     trial = _locked(connection, study, number)
     _check_run(study, trial, attempt)
     numbers = outcomes(values)
+    if numbers and state != "complete":
+        raise InvalidInput("values", f"a trial that is {state} has none.")
     objective = Objective(**study.spec["objectives"][0])
     feasible = _feasible(study.spec, numbers) if state == "complete" else False if state == "infeasible" else None
     value = numbers.get(objective.name) if state == "complete" else None
@@ -352,7 +276,7 @@ def _change(
 ) -> None:
     where = (trials.c.study_id == study.id, trials.c.number == trial.number)
     connection.execute(trials.update().where(*where).values(state=state, **values))
-    before, after = _COUNTS[trial.state], _COUNTS[state]
+    before, after = COUNTS[trial.state], COUNTS[state]
     moved = {before: study_table.c[before] - 1, after: study_table.c[after] + 1}
     studies.update(connection, study.id, **moved, **(study_values or {}))
 

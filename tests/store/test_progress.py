@@ -68,7 +68,7 @@ def test_buckets_double_and_lose_nothing(store: Store, monkeypatch: pytest.Monke
     assert {0, 1, 7} <= points.keys()  # the incumbents
     assert sum(p.n for p in points.values() if p.state == "failed") == 3
     with store.snapshot() as connection:
-        buckets = progress._buckets(connection, study_id, 100)
+        buckets = list(progress._buckets(connection, study_id, 100))
     assert len(buckets) <= 4
     assert sum(b["n_complete"] for b in buckets) == 8
 

@@ -29,7 +29,7 @@ def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         fill(store, study_id, TRIALS)
         copy_study(store, study_id, STUDIES - 1)
         if request.param == "postgresql":
-            server.execute("ANALYZE", url.rpartition("/")[2])
+            server.execute("VACUUM ANALYZE", url.rpartition("/")[2])
         yield store, study_id
 
 
@@ -44,6 +44,11 @@ QUERIES: dict[str, Callable[[Store, str], object]] = {
     "best trials": lambda s, i: s.list_trials(i, sort="value", descending=True),
     "trials by an outcome, far inside": lambda s, i: s.list_trials(i, sort="drawdown", offset=40_000),
     "failed trials": lambda s, i: s.list_trials(i, states=["failed"], offset=4_000),
+    "complete trials by value, far inside": lambda s, i: s.list_trials(
+        i, states=["complete"], sort="value", offset=40_000
+    ),
+    "failed trials by value": lambda s, i: s.list_trials(i, states=["failed"], sort="value"),
+    "latest results": lambda s, i: s.list_trials(i, sort="finished_order", descending=True),
     "studies": lambda s, i: s.list_studies(),
     "last page of studies": lambda s, i: s.list_studies(offset=4_950),
     "studies by name": lambda s, i: s.list_studies(sort="name", descending=False),

@@ -97,6 +97,14 @@ def test_a_complete_trial_has_every_outcome_that_the_study_needs(
         store.finish_trial(lease, 0, 1, "complete", values)
 
 
+def test_only_a_complete_trial_has_values(store: Store) -> None:
+    study_id, lease = leased(store)
+    store.start_trial(lease, store.add_trial(lease, {"x": 0.5, "kind": "a"}).number)
+    with pytest.raises(InvalidInput, match="a trial that is failed has none"):
+        store.finish_trial(lease, 0, 1, "failed", {"sharpe": 1.0})
+    assert store.get_trial(study_id, 0).state == "running"
+
+
 def test_a_result_is_written_exactly_once(store: Store) -> None:
     study_id, lease = leased(store)
     run_trial(store, lease, sharpe=1.0)
@@ -188,8 +196,15 @@ def test_pages_of_trials_sort_by_any_outcome_and_filter_by_state(store: Store) -
     assert numbers(sort="value", limit=2, offset=2) == [0, 2]
     assert numbers(sort="value", limit=2, offset=3) == [2]
     assert numbers(sort="value", states=["complete"], limit=2, offset=1) == [3, 0]
-    assert numbers(states=["failed"]) == [2]
-    assert numbers(descending=True, limit=1) == [3]
+    assert numbers(states=["failed"]) == numbers(states=["failed"], sort="value") == [2]
+    assert numbers(states=["failed", "complete"], sort="drawdown", descending=True) == [3, 1, 0, 2]
+    store.add_trial(lease, {"x": 0.5, "kind": "a"})
+    assert numbers(sort="finished_order", descending=True) == [3, 2, 1, 0, 4]
+    assert numbers(sort="finished_order", states=["complete", "queued"]) == [0, 1, 3, 4]
+    assert numbers(sort="finished_order", states=["complete", "queued"], limit=2, offset=2) == [3, 4]
+    assert numbers(sort="value", states=["complete", "queued"], limit=2, offset=2) == [0, 4]
+    store.abandon_trial(lease, 4)
+    assert numbers(descending=True, limit=1) == [4]
     assert store.list_trials(study_id, states=["failed"])[1] == 1
     with pytest.raises(InvalidInput, match=r"'drawdwn' is not known; .*drawdown"):
         numbers(sort="drawdwn")
