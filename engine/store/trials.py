@@ -16,7 +16,7 @@ from engine.store.tables import studies as study_table
 from engine.store.tables import trial_logs, trial_values, trials
 from engine.store.values import lenient, outcomes, plain, text
 
-LOG_LIMIT = 200_000
+LOG_LIMIT = 50_000
 """Characters of a run's output that are kept: its beginning and its end."""
 TOLD: tuple[TrialState, ...] = ("complete", "failed", "infeasible")
 _KEY = (trials.c.study_id == sa.bindparam("study"), trials.c.number == sa.bindparam("n"))
