@@ -44,12 +44,15 @@ class Trust:
 
 
 def trust(outcome: str, loo: Mapping[str, Any]) -> Trust:
-    """The result of a surrogate's ``loo`` -> Trust. Rows that aren't finite are left out."""
+    """The result of a surrogate's ``loo`` -> Trust. Rows that aren't finite are left out.
+
+    ``z``, if it is there, are the errors in deviations on the scale on which the model is normal.
+    """
     observed, mean, std = (np.asarray(loo[key], dtype=float) for key in ("observed", "mean", "std"))
     ok = np.isfinite(observed) & np.isfinite(mean) & np.isfinite(std) & (std > 0)
+    z = np.abs(np.asarray(loo["z"], dtype=float)[ok]) if "z" in loo else np.abs(observed - mean)[ok] / std[ok]
     observed, mean, std = observed[ok], mean[ok], std[ok]
     n = len(observed)
-    z = np.abs(observed - mean) / std
     inside = z <= 2.0
     probability = 2 * ndtr(z) - 1  # the central interval that just reaches the observation
     empirical = np.array([np.mean(probability <= p) if n else np.nan for p in NOMINAL])
