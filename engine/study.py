@@ -262,7 +262,9 @@ class _Reader:
 
     def space(self) -> SearchSpace:
         if "parameters" not in self.data and self.entry is not None:
-            return self.entry.space
+            if self.data.get("constraints") is None:
+                return self.entry.space
+            return SearchSpace.from_dict({**self.entry.space.to_dict(), "constraints": self.data["constraints"]})
         space = SearchSpace.from_dict(self.data)
         if self.entry is not None:
             for name in space.names:
@@ -356,6 +358,7 @@ class _Reader:
 
 
 def _whole(field: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value not in range(low, high + 1):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not low <= value <= high or value != int(value):  # a range would be searched for 1.5
         raise InvalidInput(field, f"must be a whole number from {low} to {high}, not {value!r}.")
     return int(value)
