@@ -167,7 +167,7 @@ class _Api:
         self.check_write(request)
         self.actor.check("command")
         data = _json(await _body(request))
-        if not isinstance(data, dict) or data.get("verb") not in VERBS:
+        if not isinstance(data, dict) or data.get("verb") not in list(VERBS):
             raise InvalidInput("verb", f'is missing or unknown: the body is {{"verb": …}} with {", ".join(VERBS)}.')
         verb = cast(Verb, data["verb"])
         unknown = sorted(set(data) - {"verb"})

@@ -25,7 +25,7 @@ _HEADERS = [
 
 def own_names(extra: Iterable[str] = ()) -> frozenset[str]:
     """Names under which this machine may be called: localhost, its own name, and those that the operator allows."""
-    names = {"localhost", socket.gethostname(), socket.getfqdn(), *extra}
+    names = {"localhost", socket.gethostname(), *extra}
     return frozenset(name.strip().lower().rstrip(".") for name in names if name.strip())
 
 

@@ -148,7 +148,7 @@ def _scalars(field: str, text: str) -> list[Any]:
 
 def _scalar(text: str) -> Any:
     """JSON first, which knows 1e-05; YAML for the rest; what that takes for a date or a list is text here."""
-    for read in (json.loads, yaml.safe_load):
+    for read in (_json, yaml.safe_load):
         try:
             value = read(text)
         except (ValueError, yaml.YAMLError):
@@ -156,6 +156,13 @@ def _scalar(text: str) -> Any:
         if value is None or isinstance(value, (str, bool, int, float)):
             return value
     return text
+
+
+def _json(text: str) -> Any:
+    def constant(name: str) -> Any:
+        raise ValueError(name)  # NaN and Infinity are words here
+
+    return json.loads(text, parse_constant=constant)
 
 
 # --- conditions: kernel = rbf, matern and mode = fast -------------------------------------------------------

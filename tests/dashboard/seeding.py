@@ -13,7 +13,7 @@ from engine.store.records import StudyState
 from engine.study import StudySpec
 
 ANALYST = Actor("ada", {"analyst"})
-HOSTILE_NAME = '<script>alert(1)</script> **bold** ![x](http://evil.test/x.png) :red[é] 日本 $x^2$'
+HOSTILE_NAME = "<script>alert(1)</script> **bold** ![x](http://evil.test/x.png) :red[é] 日本 $x^2$"
 
 
 def sma_spec(name: str = "sma-cross", **changes: Any) -> StudySpec:
@@ -72,9 +72,7 @@ class Engine:
         else:
             value = 0.6 * (1 - math.exp(-i / 12)) + 0.12 * math.sin(2.3 * i)
             drawdown = {c.name: 0.2 for c in spec.outcome_constraints}
-            self.store.finish_trial(
-                lease, number, 1, "complete", {o.name: value for o in spec.objectives} | drawdown
-            )
+            self.store.finish_trial(lease, number, 1, "complete", {o.name: value for o in spec.objectives} | drawdown)
 
 
 def params(spec: StudySpec, i: int) -> dict[str, Any]:
