@@ -44,11 +44,11 @@ def import_study(store: Store, path: str | Path, actor: Actor, *, copy: bool = F
     line that is wrong.
     """
     actor.check("import")
+    file = transfer.parse(transfer.read_file(Path(path)))
     with store.transaction() as connection:
-        new_id = studies.new_id() if copy else None
-        id_ = transfer.import_lines(connection, transfer.read_file(Path(path)), new_id=new_id)
-        name = studies.lock(connection, id_).name
-        audit.append(connection, actor, "study.import", id_, {"file": Path(path).name, "name": name, "copy": copy})
+        id_ = transfer.write(connection, file, new_id=studies.new_id() if copy else None)
+        details = {"file": Path(path).name, "name": file.spec.name, "copy": copy}
+        audit.append(connection, actor, "study.import", id_, details)
     return id_
 
 

@@ -15,6 +15,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -142,41 +143,57 @@ def read_file(path: Path) -> Iterator[str]:
         raise InvalidInput(str(path), "can't be read: it is cut off or damaged.") from None
 
 
-def import_lines(connection: Connection, lines: Iterable[str], *, new_id: str | None = None) -> str:
-    """Writes the study and returns its id: that of the file, or ``new_id`` for a copy.
+@dataclass(frozen=True)
+class StudyFile:
+    """A file that was read and checked whole. rows: by kind, 'value' among them."""
 
-    Raises Conflict if the store has a study of that id, InvalidInput naming the line that is wrong; the caller's
-    transaction undoes what was written until then.
-    """
+    study: dict[str, Any]
+    spec: StudySpec
+    rows: dict[str, list[dict[str, Any]]]
+    derived: Derived
+
+
+def parse(lines: Iterable[str]) -> StudyFile:
+    """Reads and checks a file, so that the write afterwards is short. Raises InvalidInput naming the line that is
+    wrong."""
     reader = _Reader(lines)
-    header = next(reader, None)
-    study = _header(header)
-    study_id = new_id or study["id"]
-    if connection.scalar(sa.select(study_table.c.id).where(study_table.c.id == study_id)):
-        raise Conflict(f"The store has a study {study_id} already: import it as a copy, under a new id.")
-    spec = study["spec"]
-    under_way = study["state"] not in (*ENDED, "paused")
-    studies.insert_row(
-        connection, _spec(spec), study["owner"], id=study_id, state="paused" if under_way else study["state"],
-        **{name: study[name] for name in ("revision", "archived_at", "created_at", "started_at", "finished_at",
-                                          "message")},
-    )  # fmt: skip
-    derived = Derived(spec)
-    chunks: dict[str, list[dict[str, Any]]] = {}
+    study = _header(next(reader, None))
+    spec = _spec(study["spec"])
+    derived = Derived(study["spec"])
+    rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in ("trial", "value", *_TABLES)}
     for kind, row in reader:
-        row["study_id"] = study_id
         if kind == "trial":
             values = row.pop("values")
             if row["state"] == "running":
                 row |= {"state": "queued", "started_at": None}
             derived.add(row, values)
-            for name, value in values.items():
-                _collect(connection, chunks, "value", {"study_id": study_id, "number": row["number"],
-                                                       "name": name, "value": value})  # fmt: skip
-        _collect(connection, chunks, kind, row)
-    for kind in ("trial", *chunks):
-        _flush(connection, chunks, kind)
-    derived.write(connection, study_id)
+            rows["value"] += [{"number": row["number"], "name": name, "value": v} for name, v in values.items()]
+        rows[kind].append(row)
+    return StudyFile(study, spec, rows, derived)
+
+
+def write(connection: Connection, file: StudyFile, *, new_id: str | None = None) -> str:
+    """Writes the study and returns its id: that of the file, or ``new_id`` for a copy.
+
+    Raises Conflict if the store has a study of that id, InvalidInput if the file's rows don't fit together.
+    """
+    study, study_id = file.study, new_id or file.study["id"]
+    if connection.scalar(sa.select(study_table.c.id).where(study_table.c.id == study_id)):
+        raise Conflict(f"The store has a study {study_id} already: import it as a copy, under a new id.")
+    state = study["state"] if study["state"] in (*ENDED, "paused") else "paused"
+    kept = ("revision", "archived_at", "created_at", "started_at", "finished_at", "message")
+    columns = {name: study[name] for name in kept}
+    studies.insert_row(connection, file.spec, study["owner"], id=study_id, state=state, **columns)
+    for kind, rows in file.rows.items():
+        table = {"trial": trials, "value": trial_values, **_TABLES}[kind]
+        derived = {"feasible": None, "incumbent": False} if kind == "trial" else {}
+        try:
+            for start in range(0, len(rows), _CHUNK):
+                chunk = [{"study_id": study_id, **row, **derived} for row in rows[start : start + _CHUNK]]
+                connection.execute(table.insert(), chunk)
+        except IntegrityError:
+            raise InvalidInput("file", f"holds a {kind} twice, or one of a trial that it lacks.") from None
+    file.derived.write(connection, study_id)
     return study_id
 
 
@@ -271,25 +288,3 @@ def _spec(definition: Mapping[str, Any]) -> StudySpec:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
-
-
-def _collect(connection: Connection, chunks: dict[str, list[dict[str, Any]]], kind: str, row: dict[str, Any]) -> None:
-    chunk = chunks.setdefault(kind, [])
-    chunk.append(row)
-    if len(chunk) >= _CHUNK:
-        _flush(connection, chunks, "trial")  # others refer to them
-        _flush(connection, chunks, kind)
-
-
-def _flush(connection: Connection, chunks: dict[str, list[dict[str, Any]]], kind: str) -> None:
-    rows = chunks.get(kind)
-    if not rows:
-        return
-    if kind == "trial":
-        rows = [row | {"feasible": None, "incumbent": False} for row in rows]
-    table = {"trial": trials, "value": trial_values, **_TABLES}[kind]
-    try:
-        connection.execute(table.insert(), rows)
-    except IntegrityError:
-        raise InvalidInput("file", f"holds a {kind} twice, or one of a trial that it lacks.") from None
-    chunks[kind] = []

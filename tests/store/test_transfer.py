@@ -19,7 +19,7 @@ from engine.errors import Conflict, InvalidInput, NotAllowed, StoreError
 from engine.governance import Actor, actions, audit
 from engine.store import Store, progress, tables
 from engine.store.rebuild import Derived
-from tests.support.studies import ANALYST, leased, make_study, run_trial
+from tests.support.studies import ANALYST, fill, leased, make_study, run_trial
 
 
 def eventful(store: Store) -> str:
@@ -74,6 +74,17 @@ def test_a_study_goes_to_another_database_and_back(store: Store, tmp_path: Path)
     assert copied["trials"] == expected["trials"]
     assert copied["progress"] == expected["progress"]
     assert len(copied["events"]) == len(expected["events"])
+
+
+def test_a_large_study_goes_through_as_well(store: Store, tmp_path: Path) -> None:
+    study_id = make_study(store, "large")
+    fill(store, study_id, 3000)
+    store.export_study(study_id, tmp_path / "study.jsonl.gz")
+    copy = actions.import_study(store, tmp_path / "study.jsonl.gz", ANALYST, copy=True)
+    assert store.finished_trials(copy) == store.finished_trials(study_id)
+    assert store.progress(copy) == store.progress(study_id)
+    assert store.sparklines([copy])[copy] == store.sparklines([study_id])[study_id]
+    assert store.get_study(copy).best_number == store.get_study(study_id).best_number
 
 
 def test_a_study_under_way_arrives_paused_with_its_running_trials_queued(store: Store, tmp_path: Path) -> None:
