@@ -58,7 +58,7 @@ def ascend(
             live &= ~fresh | ((promise > tolerance) & (value + _HOPE * promise + _SLACK > value.max()))
         if not live.any():
             break
-        trial = np.clip(X + step[:, None] * direction, low, high)
+        trial = np.minimum(np.maximum(X + step[:, None] * direction, low), high)
         trial = np.where(free & live[:, None], trial, X)
         new_value, new_slope = gradient(trial)
         new_slope = np.where(free, new_slope, 0.0)

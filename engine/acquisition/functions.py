@@ -50,9 +50,10 @@ class LogExpectedImprovement:
 
 @dataclass(frozen=True)
 class LogFeasibility:
-    """Sum of log P(f_c <= limit_c) over independent constraints."""
+    """``weight`` times the sum of log P(f_c <= limit_c) over independent constraints; above 1 it is wary of borders."""
 
     constraints: Sequence[tuple[Predictor, float]]
+    weight: float = 1.0
     name: str = "log probability of feasibility"
 
     def value(self, X: np.ndarray) -> np.ndarray:
@@ -60,7 +61,7 @@ class LogFeasibility:
         for posterior, limit in self.constraints:
             mean, std = posterior.predict(X)
             total += log_ndtr((limit - mean) / std)
-        return total
+        return self.weight * total
 
     def gradient(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         total, slope = np.zeros(len(X)), np.zeros(X.shape)
@@ -69,7 +70,7 @@ class LogFeasibility:
             value, d = log_cdf_gradient(mean, std, limit, d_mean, d_std)
             total += value
             slope += d
-        return total, slope
+        return self.weight * total, self.weight * slope
 
 
 @dataclass(frozen=True)

@@ -153,11 +153,11 @@ def _discrete_moves(
         return X, values
     found = _finite(acquisition.value(candidates))
     moved, best = X.copy(), np.full(len(X), -np.inf)
-    for b in range(len(X)):
-        mine = np.flatnonzero(owner == b)
+    for i in range(len(X)):
+        mine = np.flatnonzero(owner == i)
         if len(mine):
-            top = int(mine[found[mine].argmax()])
-            moved[b], best[b] = candidates[top], found[top]
+            top = mine[found[mine].argmax()]
+            moved[i], best[i] = candidates[top], found[top]
     return moved, best
 
 

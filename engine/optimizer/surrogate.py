@@ -148,7 +148,7 @@ class Surrogate:
         rows = self.history.complete[self._feasible] if len(self.history.complete) else np.zeros(0, dtype=int)
         X = self.history.X[rows]
         constraints = self._constraints(self._believed)
-        feasibility = [LogFeasibility(constraints)] if constraints else []
+        feasibility = [LogFeasibility(constraints, wariness(self.history))] if constraints else []
         if target is None or not len(rows):
             if feasibility:
                 return list(feasibility)
@@ -199,6 +199,20 @@ def incumbent_position(history: History, model: OutcomeModel | None) -> int | No
         objective = history.objectives[0]
         return int(rows[(objective.sign * history.outcome(objective.name)[feasible]).argmin()])
     return int(rows[model.posterior.predict(history.X[rows])[0].argmin()])
+
+
+def wariness(history: History) -> float:
+    """Weight of log feasibility: 1 while trials succeed, up to 3 as they don't.
+
+    Where the optimum lies on a border, gain times probability would try just beyond it again and again.
+    """
+    recent = range(max(0, len(history) - _RECENT), len(history))
+    allowed = dict(zip(history.complete.tolist(), history.feasible().tolist())) if len(history.complete) else {}
+    broken = sum(not allowed.get(i, False) for i in recent)
+    return 1.0 + 2.0 * broken / _RECENT
+
+
+_RECENT = 10  # trials
 
 
 class _Negative:

@@ -95,7 +95,7 @@ class Float:
 
     def values(self, u: np.ndarray) -> np.ndarray:
         """Decoded numbers of unit-cube positions u, same shape."""
-        u = np.clip(u, 0.0, 1.0)
+        u = np.minimum(np.maximum(u, 0.0), 1.0)
         if self.step is not None and (n := self.cardinality) is not None:
             return np.minimum(self.low + np.minimum(np.floor(u * n), n - 1) * self.step, self.high)
         if self.log:
@@ -160,7 +160,7 @@ class Int:
         return (np.rint((x - self.low) / self.step) + 0.5) / self.cardinality
 
     def values(self, u: np.ndarray) -> np.ndarray:
-        u = np.clip(u, 0.0, 1.0)
+        u = np.minimum(np.maximum(u, 0.0), 1.0)
         if self.log:
             a, b = math.log(self.low - 0.5), math.log(self.high + 0.5)
             return np.clip(np.rint(np.exp(a + u * (b - a))), self.low, self.high)
@@ -233,7 +233,7 @@ class Categorical:
     def values(self, u: np.ndarray) -> np.ndarray:
         """Indices (floats) of the choices that own positions u."""
         n = len(self.choices)
-        return np.minimum(np.floor(np.clip(u, 0.0, 1.0) * n), n - 1)
+        return np.minimum(np.floor(np.minimum(np.maximum(u, 0.0), 1.0) * n), n - 1)
 
     def native(self, value: float) -> Choice:
         return self.choices[int(value)]

@@ -7,7 +7,7 @@ as users see it is a dict of native Python values without the inactive parameter
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -141,16 +141,17 @@ class SearchSpace:
                 continue
             for parent, wanted in p.when.items():
                 k = self._column[parent]
-                values = self.parameters[k].values(np.nan_to_num(X[:, k], nan=0.5))
+                values = self.parameters[k].values(_filled(X[:, k]))
                 holds = np.isin(values, self._raw(parent, wanted)) & active[:, k]
                 active[:, j] &= holds
         return active
 
-    def values(self, X: np.ndarray) -> dict[str, np.ndarray]:
-        """Decoded columns as constraints see them: numbers, or the choices themselves (object arrays)."""
+    def values(self, X: np.ndarray, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """Decoded columns (default: all) as constraints see them: numbers, or the choices themselves (objects)."""
         out: dict[str, np.ndarray] = {}
-        for j, p in enumerate(self.parameters):
-            raw = p.values(np.nan_to_num(X[:, j], nan=0.5))
+        for name in self.names if names is None else names:
+            p = self[name]
+            raw = p.values(_filled(X[:, self._column[name]]))
             out[p.name] = np.array(p.choices, dtype=object)[raw.astype(int)] if isinstance(p, Categorical) else raw
         return out
 
@@ -175,10 +176,14 @@ class SearchSpace:
         """
         total = np.zeros(len(X))
         if self.constraints:
-            values, active = self.values(X), self.active(X)
+            values = self.values(X, frozenset[str]().union(*(c.names for c in self.constraints)))
+            active = self.active(X) if self.conditional else None
             for constraint in self.constraints:
-                applies = active[:, [self._column[n] for n in constraint.names]].all(axis=1)
-                total += np.where(applies, constraint.violation(values), 0.0)
+                violation = constraint.violation(values)
+                if active is not None:
+                    columns = [self._column[n] for n in constraint.names]
+                    violation = np.where(active[:, columns].all(axis=1), violation, 0.0)
+                total += violation
         return total
 
     def feasible(self, X: np.ndarray) -> np.ndarray:
@@ -291,6 +296,11 @@ class SearchSpace:
             raise InvalidInput(
                 "constraints", f"no point of the space satisfies {texts}. Widen the bounds or drop a constraint."
             )
+
+
+def _filled(column: np.ndarray) -> np.ndarray:
+    """A column with the middle of the cube where it is inactive."""
+    return np.where(np.isnan(column), 0.5, column)
 
 
 def _show_condition(when: Mapping[str, Any] | None) -> str:

@@ -113,7 +113,7 @@ class Posterior:
 class GaussianProcess:
     """Exact Gaussian-process regression on the unit cube with MAP hyperparameters.
 
-    kernel: a name of ``kernels.make_kernel`` ("matern52", "rbf", each also with "+additive"), or a Kernel.
+    kernel: a name of ``kernels.make_kernel``, such as "matern52", "rbf" or "matern52+matern52", or a Kernel.
     columns: what the columns of X mean; by default all are numeric. prior: see ``Prior``.
     theta: hyperparameters to use in place of fitting (kernel parameters, then log noise, for standardised outputs).
 
@@ -160,7 +160,8 @@ class GaussianProcess:
         """Mean and standard deviation of the latent function (without noise): (m,), (m,)."""
         X = np.atleast_2d(np.asarray(X, dtype=float))
         with one_blas_thread():
-            return self._output.natural(*self.posterior.predict(X))
+            mean, std = self.posterior.predict(X)
+            return self._output.natural(mean, std)
 
     @property
     def posterior(self) -> Posterior:

@@ -135,52 +135,91 @@ def warp_from_dict(data: dict[str, Any]) -> Warp:
 
 @dataclass(frozen=True)
 class Output:
-    """Standardise, warp, standardise."""
+    """Standardise, warp, standardise. Beyond the observed values, from low to high, the transform goes on as a straight
+    line: a power's own tail would make anything of a prediction there.
+    """
 
     first: Standardise
     warp: Warp
     second: Standardise
+    low: float
+    high: float
 
     @classmethod
     def of(cls, y: np.ndarray, kind: str = "identity") -> Output:
         """Fitted to y (n,), finite. kind: "none" (y as it is), "identity" or "yeo-johnson"."""
+        low, high = float(y.min()), float(y.max())
         if kind == "none":
-            return cls(_AS_IS, Identity(), _AS_IS)
+            return cls(_AS_IS, Identity(), _AS_IS, low, high)
         first = Standardise.of(y)
         z = first.forward(y)
         if kind not in ("identity", "yeo-johnson"):
             raise ValueError(f"unknown output transform {kind!r}")
         warp: Warp = YeoJohnson.of(z) if kind == "yeo-johnson" and np.ptp(z) > 0 else Identity()
-        return cls(first, warp, Standardise.of(warp.forward(z)))
+        return cls(first, warp, Standardise.of(warp.forward(z)), low, high)
 
     def forward(self, y: np.ndarray) -> np.ndarray:
-        return self.second.forward(self.warp.forward(self.first.forward(y)))
+        z = self.first.forward(y)
+        inside, slope = self._inside(z)
+        return self.second.forward(self.warp.forward(inside) + (z - inside) * slope)
 
     def inverse(self, w: np.ndarray) -> np.ndarray:
-        return self.first.inverse(self.warp.inverse(self.second.inverse(w)))
+        return self.first.inverse(self._unwarp(w))
 
     def log_slope(self, y: np.ndarray) -> np.ndarray:
         """log dw/dy up to the constant of ``first``, which all transforms of the same y share."""
-        return self.warp.log_slope(self.first.forward(y)) + self.second.log_slope
+        return self.warp.log_slope(self._inside(self.first.forward(y))[0]) + self.second.log_slope
 
     def noise(self, y: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """Noise variances of natural units in the transform's, by its slope at y."""
-        deviation = np.sqrt(variance) / self.first.unit / self.first.spread
-        return (deviation * np.exp(self.log_slope(y))) ** 2
+        """Noise variances of natural units in the transform's: by the width of y ± one deviation there, since a slope
+        at y alone says little where the noise is wide.
+        """
+        deviation = np.sqrt(variance)
+        with np.errstate(over="ignore"):
+            up, down = (np.clip(y + d, -_LARGEST, _LARGEST) for d in (deviation, -deviation))
+        return (0.5 * (self.forward(up) - self.forward(down))) ** 2
 
     def natural(self, mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation in natural units of normal posteriors (m,), by 15-point Gauss-Hermite."""
         if isinstance(self.warp, Identity):
             scale = self.second.spread * self.second.unit
             return self.inverse(mean), self.first.deviation(std * scale)
-        z = self.warp.inverse(self.second.inverse(mean[..., None] + std[..., None] * _NODES))
+        z = self._unwarp(mean[..., None] + std[..., None] * _NODES)
         centre = z @ _WEIGHTS
         spread = np.sqrt(np.maximum((z - centre[..., None]) ** 2 @ _WEIGHTS, 0.0))
         return self.first.inverse(centre), self.first.deviation(spread)
 
+    def _inside(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """z moved into the observed range, and the warp's slope there."""
+        low, high = self.first.forward(np.array([self.low, self.high]))
+        inside = np.clip(z, low, high)
+        return inside, np.exp(self.warp.log_slope(inside))
+
+    def _unwarp(self, w: np.ndarray) -> np.ndarray:
+        """Back to what ``first`` made of the values."""
+        v = self.second.inverse(w)
+        ends = self.first.forward(np.array([self.low, self.high]))
+        low, high = self.warp.forward(ends)
+        inside = np.clip(v, low, high)
+        z = np.clip(self.warp.inverse(inside), *ends)
+        with np.errstate(over="ignore"):
+            return np.clip(z + (v - inside) * np.exp(-self.warp.log_slope(z)), -_LARGEST, _LARGEST)
+
     def to_dict(self) -> dict[str, Any]:
-        return {"first": asdict(self.first), "warp": self.warp.to_dict(), "second": asdict(self.second)}
+        return {
+            "first": asdict(self.first),
+            "warp": self.warp.to_dict(),
+            "second": asdict(self.second),
+            "low": self.low,
+            "high": self.high,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Output:
-        return cls(Standardise(**data["first"]), warp_from_dict(data["warp"]), Standardise(**data["second"]))
+        return cls(
+            Standardise(**data["first"]),
+            warp_from_dict(data["warp"]),
+            Standardise(**data["second"]),
+            data["low"],
+            data["high"],
+        )
