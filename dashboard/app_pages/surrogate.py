@@ -202,10 +202,13 @@ def maps_card(study: StudyRecord, model: Model, outcome: str, anchor: dict[str, 
             )  # fmt: skip
             if trial_drawer.open_clicked(event, "surrogate_maps"):
                 st.rerun()
-        st.caption(
-            f"Points are {seen.computed_on}, fainter the farther their other parameters are. The acquisition is the "
-            "engine's own: expected improvement times the chance of being feasible, on a scale of powers of ten."
-        )
+        words = f"Points are {seen.computed_on}"
+        if view == "Maps":
+            words += (
+                ", fainter the farther their other parameters are. The acquisition is the engine's own: expected "
+                "improvement times the chance of being feasible, on a scale of powers of ten"
+            )
+        st.caption(f"{words}.")
 
 
 def strongest_pair(model: Model, outcome: str, anchor: dict[str, Any], active: list[str]) -> tuple[str, str]:
@@ -251,11 +254,12 @@ def slices_card(model: Model, outcome: str, anchor: dict[str, Any]) -> None:
         )
 
 
-def candidates_card(model: Model) -> None:
+def candidates_card(study: StudyRecord, model: Model) -> None:
     with card("Where it looks next"):
         candidates = model.record.candidates
         if not candidates:
-            st.caption("The engine kept no candidates with this model.")
+            ended = "The study has ended: no further candidate was sought. Replay shows those of earlier models."
+            st.caption("No candidates came with this model." if study.state in ACTIVE_STUDIES else ended)
             return
         objective, best = model.spec.objectives[0], model.incumbent
         value = None if best is None else best.values.get(objective.name)
@@ -317,7 +321,7 @@ def pictures_of(study: StudyRecord) -> None:
         trusted = pictures.model_trust(model, outcome)
         trust_line(study, model, trusted)
     maps_card(study, model, outcome, held)
-    candidates_card(model)
+    candidates_card(study, model)
     slices_card(model, outcome, held)
     if trusted is not None:
         trust_card(model, outcome, trusted)

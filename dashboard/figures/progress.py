@@ -60,7 +60,7 @@ def progress_figure(
             go.Scatter(
                 x=data.best_numbers, y=data.best_value, mode="markers", name="Improvement", showlegend=False,
                 **_hover(name, data.best_numbers, params),
-                marker={"size": 7, "color": t.best, "line": {"width": 1, "color": t.surface}},
+                marker={"size": 6, "color": t.best, "line": {"width": 1, "color": t.surface}},
             )
         )  # fmt: skip
         figure.add_trace(

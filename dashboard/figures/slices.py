@@ -62,7 +62,7 @@ def slices_figure(
     style(figure, dark, height=height)
     for i, part in enumerate(slices):
         at = {"row": i // columns + 1, "col": i % columns + 1}
-        figure.update_xaxes(**parameter_axis(part.axis), **at)
+        figure.update_xaxes(**parameter_axis(part.axis), title_standoff=5, **at)
         figure.update_yaxes(range=[low, high], title_text=escape(outcome) if i % columns == 0 else None, **at)
         if part.note:
             figure.add_annotation(

@@ -47,7 +47,7 @@ def surface3d_figure(
             "xaxis": plane | _scene_axis(parameter_axis(data.x_axis)),
             "yaxis": plane | _scene_axis(parameter_axis(data.y_axis)),
             "zaxis": plane | {"title": {"text": escape(outcome)}},
-            "camera": {"eye": {"x": 1.15, "y": -1.35, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.12}},
+            "camera": {"eye": {"x": 0.95, "y": -1.15, "z": 0.62}, "center": {"x": 0, "y": 0, "z": -0.16}},
             "aspectratio": {"x": 1, "y": 1, "z": 0.65},
         },
     )
@@ -57,4 +57,4 @@ def surface3d_figure(
 def _scene_axis(settings: dict[str, Any]) -> dict[str, Any]:
     """A parameter's axis as a scene takes it."""
     out = {k: v for k, v in settings.items() if k != "title_text"}
-    return out | {"title": {"text": settings["title_text"]}, "tickfont": {"size": 10}}
+    return out | {"title": {"text": settings["title_text"]}, "tickfont": {"size": 11}}
