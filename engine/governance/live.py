@@ -161,6 +161,10 @@ def _view(connection: Connection, record: ScopeRecord) -> ScopeView:
     )
 
 
+_RANK = {"kill": 2, "live": 1}
+"""A change has one time and may have several events: the first of the highest rank says what it was."""
+
+
 def _intervals(
     all_events: Sequence[LiveEvent], definitions: Sequence[tuple[float, ScopeDefinition]], now: float
 ) -> list[Interval]:
@@ -168,19 +172,20 @@ def _intervals(
     layers: dict[str, LayerState | None] = {"live": None, "ramp": None, "override": None}
     switches: dict[str, LayerState | None] = {}
     out: list[Interval] = []
-    first: tuple[float, tuple[str, str, str]] = (0.0, ("", "", ""))
+    named: tuple[float, int, tuple[str, str, str]] = (0.0, 0, ("", "", ""))
 
     def add(when: float, what: str, who: str, why: str) -> None:
-        nonlocal first
-        if when != first[0]:
-            first = when, (what, who, why)  # a change has one time and may have several events: the first names it
+        nonlocal named
+        rank = _RANK.get(what.partition(" ")[0], 0)
+        if when != named[0] or rank > named[1]:
+            named = when, rank, (what, who, why)
         live = layers["live"]
         if live is None:
             return  # a global kill switch from before the scope began
         definition = [d for since, d in definitions if since <= when or d is definitions[0][1]][-1]
         kill_ = next((s for s in switches.values() if s is not None), None)
         r = resolve(definition, when, live=live, ramp=layers["ramp"], override=layers["override"], kill=kill_)
-        new = Interval(when, None, r.values, r.source, r.version, r.proposal_id, r.step, *first[1])
+        new = Interval(when, None, r.values, r.source, r.version, r.proposal_id, r.step, *named[2])
         if out and out[-1].start >= when:  # part of the same change
             out[-1] = new
         elif not out or _shown(out[-1]) != _shown(new):

@@ -64,15 +64,15 @@ def insert(connection: Connection, definition: dict[str, Any], actor: str, reaso
     name = definition["name"]
     at = now(connection)
     insert_ = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    done = connection.execute(
+    made = connection.execute(
         insert_(scopes)
         .values(
-            name=name, revision=1, definition_version=1, live_version=1, created_at=at,
-            created_by=text(actor, 200),
+            name=name, revision=1, definition_version=1, live_version=1, created_at=at, created_by=text(actor, 200)
         )
         .on_conflict_do_nothing()
-    ).rowcount  # fmt: skip
-    if not done:
+        .returning(scopes.c.name)
+    ).first()  # fmt: skip
+    if made is None:
         raise Conflict(f"There is a scope {name} already: choose another name, or change its limits.")
     add_definition(connection, name, 1, definition, actor, None, reason, at)
     return lock(connection, name)
