@@ -31,14 +31,14 @@ def hypervolume(Y: np.ndarray, reference: np.ndarray) -> float:
 
 
 def reference_point(Y: np.ndarray, margin: float = 0.1) -> np.ndarray:
-    """(m,) the nadir of the front of Y (n, m) plus ``margin`` of its range: where a user has fixed none.
+    """(m,) a reference for outcomes Y (n, m), where a user has fixed none: halfway from the nadir of their front to
+    the worst of them, plus ``margin`` of their range (of 1 where they agree).
 
-    An objective that the front doesn't spread over takes its range from all rows, or 1 if they agree too.
+    Close behind the nadir of a young front the ends of the true one would count for nothing, and the search would never
+    go there; behind the worst outcome what is in between counts for too little.
     """
-    front = Y[nondominated(Y)]
-    spread = np.ptp(front, axis=0)
-    spread = np.where(spread > 0, spread, np.ptp(Y, axis=0))
-    return front.max(axis=0) + margin * np.where(spread > 0, spread, 1.0)
+    nadir, worst, spread = Y[nondominated(Y)].max(axis=0), Y.max(axis=0), np.ptp(Y, axis=0)
+    return nadir + 0.5 * (worst - nadir) + margin * np.where(spread > 0, spread, 1.0)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from engine.optimizer.domains import columns_of
 from engine.optimizer.history import STATES, History
 from engine.optimizer.models import Fitter, OutcomeModel, Spec
 from engine.optimizer.options import Options
-from engine.optimizer.plan import Plan
+from engine.optimizer.plan import MOST_BOXES, Plan
 from engine.optimizer.surrogate import SUCCESS, Surrogate
 from engine.space import Objective, OutcomeConstraint, SearchSpace
 from engine.surrogate.priors import Prior
@@ -20,8 +20,8 @@ from engine.surrogate.threads import one_blas_thread
 
 RECORD_VERSION = 1
 _KERNEL = "matern52+matern52"
-# Labels of success are clear: little noise.
-_SUCCESS = (Spec("none", _KERNEL, Prior(noise=1e-2, noise_sd=0.5)),)
+# Labels of success are clear: little noise; a border is a jump, which main effects and short lengthscales overfit.
+_SUCCESS = (Spec("none", "matern52", Prior(lengthscale=0.3, lengthscale_floor=0.15, noise=1e-2, noise_sd=0.5)),)
 _PLAIN = (Spec("identity", _KERNEL),)
 SPECS = (Spec("identity", _KERNEL), Spec("yeo-johnson", _KERNEL))
 
@@ -31,7 +31,7 @@ class Modeller:
 
     def __init__(self, space: SearchSpace, options: Options) -> None:
         self.columns = columns_of(space)
-        self._auto = options.transform == "auto"
+        self._options = options
         self._specs = [s for s in SPECS if options.transform in ("auto", s.transform)]
         self._fitters: dict[str, Fitter] = {}
 
@@ -46,8 +46,7 @@ class Modeller:
                     sign = objective.sign if objective else 1.0
                     first = name == history.objectives[0].name
                     given = history.given_variances() if first else None
-                    # Hypervolumes are measured in the models' units: a warp would distort what is traded off.
-                    plain = self._auto and len(history.objectives) > 1 and objective is not None
+                    plain = self._plain(len(history.objectives)) and objective is not None
                     fitter = self._fitter(name, _PLAIN if plain else None)
                     output, posterior = fitter.fit(X[complete], sign * history.outcome(name), given)
                     role = "objective" if objective else "constraint"
@@ -57,6 +56,14 @@ class Modeller:
                 output, posterior = self._fitter(SUCCESS, _SUCCESS).fit(X, -success_labels(history))
                 models.append(OutcomeModel(SUCCESS, "success", -1.0, output, posterior))
         return models
+
+    def _plain(self, objectives: int) -> bool:
+        """Whether objectives go unwarped: a hypervolume below a given reference, and weights, are meant in natural
+        units. Without a reference nothing says what a unit is worth, and a warp spreads the front.
+        """
+        if objectives == 1 or self._options.transform != "auto":
+            return False
+        return self._options.reference is not None or self._options.acquisition == "parego" or objectives > MOST_BOXES
 
     def _fitter(self, name: str, specs: Sequence[Spec] | None = None) -> Fitter:
         if name not in self._fitters:

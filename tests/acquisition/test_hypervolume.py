@@ -67,10 +67,10 @@ def test_of_equal_rows_one_is_kept():
     assert hypervolume(np.empty((0, 2)), np.ones(2)) == 0.0
 
 
-def test_reference_point_is_beyond_the_nadir_also_of_a_single_point():
+def test_reference_point_is_between_the_nadir_and_the_worst():
     Y = np.array([[0.0, 10.0], [2.0, 0.0], [5.0, 20.0]])
-    np.testing.assert_allclose(reference_point(Y), [2.2, 11.0])
-    np.testing.assert_allclose(reference_point(np.array([[1.0, 1.0], [3.0, 1.0]])), [1.2, 1.1])
+    np.testing.assert_allclose(reference_point(Y), [2.0 + 1.5 + 0.5, 10.0 + 5.0 + 2.0])
+    np.testing.assert_allclose(reference_point(np.array([[3.0, 1.0]])), [3.1, 1.1])
 
 
 def test_more_than_three_objectives_are_refused():
