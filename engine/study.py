@@ -22,6 +22,7 @@ from engine.space.serialise import space_from_dict
 
 MAX_TRIALS = 1_000_000
 MAX_WORKERS = 128
+_MAX_SECONDS = 100 * 365 * 86_400
 _KEYS = (
     "name", "objective", "parameters", "constraints", "objectives", "outcome_constraints", "budget", "workers", "seed",
     "settings", "trial_timeout", "max_attempts", "tags", "notes", "optimizer",
@@ -113,7 +114,7 @@ class StudySpec:
             budget_seconds=budget.get("seconds"),
             workers=data["workers"],
             seed=data["seed"],
-            **optional | {"tags": tuple(optional["tags"])},  # type: ignore[arg-type]
+            **optional | {"tags": tuple(optional["tags"])},
         )
 
     @classmethod
@@ -324,8 +325,8 @@ class _Reader:
         return _whole(key, self.data.get(key, default), low, high)
 
     def positive(self, field: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-            raise InvalidInput(field, f"must be a number of seconds above 0, not {value!r}.")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MAX_SECONDS:
+            raise InvalidInput(field, f"must be a number of seconds above 0 and below 100 years, not {value!r}.")
         return float(value)
 
     def settings(self) -> dict[str, Any]:

@@ -132,8 +132,7 @@ def launch() -> None:
         return
     for key in ("draft_name", "draft_base", "draft_current"):
         st.session_state.pop(key, None)
-    st.session_state["study"] = study_id
-    st.switch_page("app_pages/overview.py", query_params={"study": study_id})
+    st.session_state["draft_launched"] = study_id
 
 
 # --- views -----------------------------------------------------------------------------------------------------
@@ -203,6 +202,9 @@ def yaml_view(base: dict[str, Any], version: int) -> tuple[dict[str, Any], list[
             st.success("The study file can be launched as it is.", icon=":material/check_circle:")
     return base, unreadable
 
+
+if "draft_launched" in st.session_state:
+    st.switch_page("app_pages/overview.py", query_params={"study": st.session_state.pop("draft_launched")})
 
 base, version = current_draft()
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -97,12 +97,13 @@ class Form:
                 st.caption(plain(entry.summary))
             elif chosen == drafts.MANUAL:
                 st.caption("Trials wait until their result is reported, by a person here or by another program.")
+        known = [str(tag) for tag in draft["tags"]] if isinstance(draft.get("tags"), (list, tuple)) else []
         with right:
             name = st.text_input("Study name", str(draft.get("name") or ""), max_chars=200, key=self.key("name"))
             tags = st.multiselect(
                 "Tags",
-                list(draft.get("tags") or []),
-                default=list(draft.get("tags") or []),
+                list(dict.fromkeys(known)),
+                default=list(dict.fromkeys(known)),
                 accept_new_options=True,
                 placeholder="Type a word and press Enter",
                 key=self.key("tags"),
