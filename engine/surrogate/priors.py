@@ -21,6 +21,7 @@ class Prior:
 
     lengthscale: float = 0.4
     lengthscale_sd: float = 1.0
+    lengthscale_floor: float = 0.01
     noise: float = 3e-4
     noise_sd: float = 2.5
     noise_floor: float = 1e-8
@@ -37,7 +38,7 @@ class Prior:
                 median = np.log(self.lengthscale * np.sqrt(info.dimension))
                 mean.append(median)
                 sd.append(self.lengthscale_sd)
-                low.append(np.log(0.01))
+                low.append(np.log(self.lengthscale_floor))
                 high.append(median + 6.0)
             else:
                 mean.append(self.mix if info.kind == "mix" else self.gate)
