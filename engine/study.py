@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -224,6 +223,8 @@ class _Reader:
             notes=str(self.data.get("notes") or ""),
             optimizer=self.attempt(self.optimizer),
         )
+        if not self.errors:
+            self.attempt(lambda: _check_options(out["optimizer"], out["objectives"]))
         if self.errors:
             raise InvalidStudy(self.errors)
         return StudySpec(**out)
@@ -353,9 +354,13 @@ class _Reader:
         options = self.data.get("optimizer") or {}
         if not isinstance(options, Mapping):
             raise InvalidInput("optimizer", "must be a mapping of options.")
-        from engine.optimizer import check_options
+        return _check_options(options)
 
-        return check_options(options)
+
+def _check_options(options: Mapping[str, Any], objectives: Sequence[Objective] | None = None) -> dict[str, Any]:
+    from engine.optimizer import check_options  # on use: it brings scipy, which reading a study doesn't need otherwise
+
+    return check_options(options, objectives)
 
 
 def _whole(field: str, value: Any, low: int, high: int) -> int:

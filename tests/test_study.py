@@ -1,9 +1,13 @@
 """The study definition: every bad input is named, all of them at once, and a study file gives the same study again."""
 
+import contextlib
+import copy
 import json
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.errors import InvalidStudy
 from engine.objectives import catalogue, find
@@ -226,6 +230,8 @@ def test_sample_studies_are_named_like_their_file_and_explained(path):
         ("parameters:\n  x: {type: int}\n  x: {type: int}", "study file", "the name x stands twice"),
         ("", "study", "must be a mapping"),
         ("just text", "study", "must be a mapping"),
+        ("workers: 2026-13-45", "study file", "a date or number that doesn't exist"),
+        (f"workers: {'9' * 5000}", "study file", "number that doesn't exist"),
         ("!!python/object/apply:os.system ['true']", "study file", "python/object"),
     ],
 )
@@ -246,3 +252,54 @@ def test_a_file_that_cant_be_read_is_named(tmp_path):
     (tmp_path / "broken.yaml").write_text("name: [")
     with pytest.raises(InvalidStudy, match=r"broken\.yaml: line 1"):
         StudySpec.from_file(tmp_path / "broken.yaml")
+
+
+VALID = [
+    study(
+        parameters={
+            "kind": {"type": "categorical", "choices": ["a", "b"]},
+            "x": {"type": "float", "low": 0.1, "high": 1, "log": True, "when": {"kind": "a"}},
+            "n": {"type": "int", "low": 1, "high": 9, "step": 2},
+        },
+        constraints=["x < n"],
+        outcome_constraints=["loss <= 0.1"],
+        budget={"trials": 7, "seconds": 1.5},
+        tags=["a"],
+        notes="n",
+        workers=2,
+        seed=1,
+        trial_timeout=5,
+        max_attempts=2,
+    ),
+    {"name": "a", "objective": CROSS, "settings": {"market": "aapl", "cost_bps": 1, "warm_up": 300}},
+]
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.just(10**400), st.floats(), st.text(max_size=5),
+    st.lists(st.one_of(st.integers(), st.text(max_size=3), st.none()), max_size=3),
+    st.dictionaries(st.one_of(st.text(max_size=4), st.integers()), st.one_of(st.integers(), st.none()), max_size=3),
+)  # fmt: skip
+
+
+def places(data, path=()):
+    """Every path into nested mappings and lists."""
+    if path:
+        yield path
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield from places(value, (*path, key))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_junk_anywhere_in_a_study_is_either_valid_or_explained(data):
+    base = copy.deepcopy(data.draw(st.sampled_from(VALID)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        *parents, last = data.draw(st.sampled_from(list(places(base))))
+        target = base
+        for key in parents:
+            target = target[key]
+        target[last] = data.draw(JUNK)
+    with contextlib.suppress(InvalidStudy):
+        spec = StudySpec.from_dict(base)
+        assert StudySpec.from_dict(spec.to_dict()) == spec
+        assert StudySpec.from_yaml(spec.to_yaml()) == spec

@@ -11,8 +11,8 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
-import math
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -30,7 +30,8 @@ _AREAS = ("strategy", "model", "risk", "infrastructure", "exchange", "pipeline",
 
 
 def _is_finite_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # abs() <= max is False for NaN and infinity, and takes whole numbers that no float can hold.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 @dataclass(frozen=True)

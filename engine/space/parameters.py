@@ -30,9 +30,13 @@ def _check_name(name: Any) -> None:
 def _number(owner: str, bound: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InvalidInput(f"parameters.{owner}.{bound}", f"must be a number, not {value!r}.")
-    if not math.isfinite(value):
-        raise InvalidInput(f"parameters.{owner}.{bound}", f"must be a finite number, not {value}.")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise InvalidInput(f"parameters.{owner}.{bound}", f"must be a finite number, not {number}.")
+    return number
 
 
 def _check_bounds(name: str, low: float, high: float, log: bool) -> None:

@@ -39,7 +39,7 @@ def parameter_from_dict(name: str, data: Any) -> Parameter:
     if not isinstance(data, Mapping):
         raise InvalidInput(field, "must be a mapping such as {type: int, low: 2, high: 100}.")
     kind = data.get("type")
-    if kind not in _KEYS:
+    if not isinstance(kind, str) or kind not in _KEYS:
         raise InvalidInput(f"{field}.type", f"must be float, int or categorical, not {kind!r}.")
     unknown = sorted(map(str, set(data) - _KEYS[kind]))
     if unknown:
