@@ -20,7 +20,7 @@ from engine.store.records import ACTIVE_STUDIES, VERBS, StudyRecord, Verb
 from engine.store.states import why_not
 
 FRAGMENT = "study_header"
-LIVE_SECONDS = 2.0
+LIVE_SECONDS = 1.0
 IDLE_SECONDS = 15.0
 NOTICE_SECONDS = 8.0
 _SHOWN, _NOTICE = "study_header_shown", "study_header_notice"
