@@ -5,6 +5,7 @@ An executor belongs to one study and is used from one thread. It never raises fo
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import multiprocessing.forkserver
 import shutil
@@ -23,6 +24,8 @@ from engine.errors import InvalidInput
 from engine.service.outcomes import cause_of_death, read_log, timed_out
 from engine.service.task import Outcome, TrialTask
 from engine.service.worker import run_logged, single_threaded, start_local_worker
+
+logger = logging.getLogger("tunedesk.engine")
 
 
 class Executor(Protocol):
@@ -53,13 +56,12 @@ class LocalExecutor:
         self._wake = wake
         self._pool: ProcessPool | None = None
         self._folder: Path | None = None
+        self._waiting: list[TrialTask] = []
         self._running: dict[int, tuple[TrialTask, ProcessFuture, Path]] = {}
 
     def submit(self, task: TrialTask) -> None:
-        try:
-            self._schedule(task)
-        except RuntimeError:  # the pool broke a moment ago
-            self._schedule(task)
+        self._waiting.append(task)
+        self._send()
 
     def poll(self) -> list[tuple[TrialTask, Outcome]]:
         broken = self._pool is not None and bool(self._running) and not self._pool.active
@@ -69,6 +71,7 @@ class LocalExecutor:
             if future.done() or broken:
                 del self._running[number]
                 out.append((task, self._outcome(task, future, read_log(log))))
+        self._send()
         return out
 
     def resize(self, workers: int) -> None:
@@ -79,6 +82,7 @@ class LocalExecutor:
         for _, future, _ in self._running.values():
             future.cancel()
         self._running.clear()
+        self._waiting.clear()
 
     def close(self) -> None:
         self.kill()
@@ -86,6 +90,18 @@ class LocalExecutor:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+    def _send(self) -> None:
+        """Hands waiting tasks to the pool. One that can't be started, as when the fork server was killed, is made
+        anew the next time."""
+        while self._waiting:
+            try:
+                self._schedule(self._waiting[0])
+            except (RuntimeError, OSError, EOFError) as error:
+                logger.warning("The pool of workers can't take a trial (%r); it is made anew.", error)
+                self._stop_pool()
+                return
+            del self._waiting[0]
 
     def _schedule(self, task: TrialTask) -> None:
         pool, folder = self._open()
@@ -109,10 +125,13 @@ class LocalExecutor:
         return self._pool, self._folder
 
     def _stop_pool(self) -> None:
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+            try:
+                pool.join()
+            except (RuntimeError, OSError) as error:
+                logger.warning("A worker process can't be ended: %r.", error)
 
     @staticmethod
     def _outcome(task: TrialTask, future: ProcessFuture, log: str) -> Outcome:

@@ -4,8 +4,11 @@ Without it, a worker stuck in native code would keep the fork server, and itself
 numpy and the catalogue are imported here once, for every worker.
 """
 
-from engine.service.lifeline import die_with_parent
+import os
+
+from engine.service import lifeline
 from engine.service.worker import load_objectives
 
-die_with_parent()
+lifeline.die_with_parent()
+lifeline.fork_server = os.getpid()
 load_objectives()

@@ -15,11 +15,18 @@ import threading
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def die_with_parent() -> None:
-    """Lets the kernel kill this process when the thread that started it ends; does nothing but on Linux."""
+fork_server: int | None = None
+"""The process that this one was forked from, where that is a fork server; it sets this before it forks."""
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Lets the kernel kill this process when the thread that started it ends; does nothing but on Linux.
+
+    parent: whose child this has to be; default: the present parent.
+    """
     if sys.platform != "linux":
         return
-    parent = os.getppid()
+    parent = os.getppid() if parent is None else parent
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the kernel was told
         os.kill(os.getpid(), signal.SIGKILL)
@@ -28,7 +35,7 @@ def die_with_parent() -> None:
 def die_with_engine() -> None:
     """For a worker: ends with the process that owns the pool, be it the parent or behind a fork server."""
     if sys.platform == "linux":
-        die_with_parent()
+        die_with_parent(fork_server)
         return
     owner = multiprocessing.parent_process()
 
