@@ -33,7 +33,7 @@ SUCCESS = "success"  # the engine's name for "did the trial run?", modelled wher
 
 
 def new_model_bar(study: StudyRecord) -> None:
-    live.bar(study, hold=trial_drawer.wanted() is not None or "surrogate_n" in st.session_state)
+    live.bar(study, hold=trial_drawer.wanted() is not None or st.session_state.get("surrogate_replaying", False))
 
 
 def explain_absence(study: StudyRecord) -> None:
@@ -74,7 +74,9 @@ def choose_model(study: StudyRecord) -> Model | None:
                 "Finished trials that the model had seen", kept, value=kept[-1], key=key,
                 help="Each step is the model as the engine had it then, rebuilt exactly.",
             )  # fmt: skip
-    return pictures.model(study, None if chosen in (None, kept[-1] if kept else None) else chosen)
+    replaying = chosen is not None and chosen != kept[-1]
+    st.session_state["surrogate_replaying"] = replaying  # a live page stays where it is meanwhile
+    return pictures.model(study, chosen if replaying else None)
 
 
 def choose_outcome(model: Model) -> str:
