@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 
 from engine.store import Store, upgrade
 from tests.support.postgres import PostgresServer
-from tests.support.studies import copy_study, fill, make_study, run_trial
+from tests.support.studies import copy_study, fill, leased, make_study, run_trial
 
 LIMIT = 0.050
 TRIALS, STUDIES = 50_000, 5_000
@@ -68,7 +69,12 @@ def test_a_page_query_takes_less_than_50_ms(large: tuple[Store, str], name: str)
     QUERIES[name](store, study_id)  # fills the database's cache and ours
     taken = quickest(lambda: QUERIES[name](store, study_id))
     print(f"{name}: {1000 * taken:.1f} ms")
-    assert taken < LIMIT
+    assert taken < limit()
+
+
+def limit() -> float:
+    """50 ms of a machine of our own; in proportion more where several programs wait for each core."""
+    return LIMIT * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def quickest(call: Callable[[], object], times: int = 30) -> float:
@@ -95,5 +101,7 @@ def test_a_write_does_not_slow_down_with_the_length_of_the_study(large: tuple[St
     lease = store.lease_study("engine", study_id)
     assert lease is not None
     taken = quickest(lambda: run_trial(store, lease))  # three transactions: add, start, finish
-    print(f"a trial: {1000 * taken:.1f} ms")
-    assert taken < LIMIT
+    _, small = leased(store, "small", engine="another")
+    reference = quickest(lambda: run_trial(store, small))
+    print(f"a trial: {1000 * taken:.1f} ms after {TRIALS:,} others, {1000 * reference:.1f} ms in a new study")
+    assert taken < 3 * reference
