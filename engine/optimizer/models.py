@@ -1,8 +1,9 @@
 """One outcome's model: fitted from the history, written to a record, rebuilt from it bit for bit.
 
 Hyperparameters are a pure function of the finished trials: a fit starts from the one at the last *anchor*, a number of
-observations on a fixed geometric ladder, whose own fit starts from the anchor before. A restarted optimizer climbs the
-ladder again and arrives at the same numbers, and in steady state a suggestion costs one warm-started fit.
+observations on a fixed geometric ladder, which is itself fitted from scratch to the observations up to there. A
+restarted optimizer fits the last anchor again and arrives at the same numbers, and in steady state a suggestion costs
+one short warm-started fit.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from engine.surrogate.priors import Prior
 from engine.surrogate.warps import Output
 
 _LADDER_START, _LADDER_GROWTH = 4, 1.3
-_FIT_ROWS = 300  # hyperparameters are learnt from at most this many observations
-_ANCHOR_ITERATIONS, _WARM_ITERATIONS = 50, 12
+_MARGIN = 1.0
+_FIT_ROWS = 150  # hyperparameters are learnt from at most this many observations
+_ANCHOR_ITERATIONS = 50
+_WARM_ITERATIONS, _WARM_ITERATIONS_LATE, _LATE = 12, 6, 100  # late: from this many observations
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Spec:
 
 
 class Fitter:
-    """Fits models of one outcome at growing numbers of observations, remembering the ladder of anchors.
+    """Fits models of one outcome at growing numbers of observations, remembering the anchors.
 
     The specs compete at the anchors, by leave-one-out density; in between the winner is refitted alone.
     """
@@ -100,49 +103,51 @@ class Fitter:
         self.columns, self.specs = columns, list(specs)
         self.kernels: list[Kernel] = [make_kernel(s.kernel, columns) for s in self.specs]
         self._priors = [s.prior.arrays(k) for s, k in zip(self.specs, self.kernels)]
-        self._anchors: dict[tuple[int, int], np.ndarray] = {}
-        self._winners: dict[int, int] = {}
+        self._anchors: dict[int, tuple[int, np.ndarray]] = {}
 
     def fit(self, X: np.ndarray, y: np.ndarray, given: np.ndarray | None = None) -> tuple[Output, Posterior]:
         """The winning spec's model. y (n,) signed, smaller is better; given (n,) noise variances where known."""
         n = len(y)
-        winner, start = 0, self._priors[0].mean
-        for m in ladder(n):
-            if m not in self._winners:
-                self._winners[m] = self._compete(m, X[:m], y[:m], None if given is None else given[:m])
-            winner = self._winners[m]
-            start = self._anchors[winner, m]
-        pairs = Pairs(X, self.columns)
-        iterations = _WARM_ITERATIONS if n >= _LADDER_START else _ANCHOR_ITERATIONS
+        pairs = Pairs(X, self.columns) if n <= _FIT_ROWS else None
+        if n < _LADDER_START:
+            winner, start, iterations = 0, self._priors[0].mean, _ANCHOR_ITERATIONS
+        else:
+            m = anchor(n)
+            if m not in self._anchors:
+                self._anchors[m] = self._compete(X[:m], y[:m], None if given is None else given[:m])
+            winner, start = self._anchors[m]
+            iterations = _WARM_ITERATIONS if n < _LATE else _WARM_ITERATIONS_LATE
         theta = self._search(winner, X, y, given, [start], iterations, pairs)
-        return self._posterior(winner, theta, X, y, given, pairs)
+        return self._posterior(winner, theta, X, y, given)
 
-    def _compete(self, m: int, X: np.ndarray, y: np.ndarray, given: np.ndarray | None) -> int:
-        """Fits every spec to the first m observations; the position of the best."""
-        below = ladder(m - 1)
-        pairs = Pairs(X, self.columns)
-        scores = []
+    def _compete(self, X: np.ndarray, y: np.ndarray, given: np.ndarray | None) -> tuple[int, np.ndarray]:
+        """Fits every spec to the observations of an anchor: the position of the best and its hyperparameters."""
+        best: tuple[int, np.ndarray, np.ndarray] | None = None
+        pairs = Pairs(X, self.columns) if len(y) <= _FIT_ROWS else None
         for i, prior in enumerate(self._priors):
-            starts = [self._anchors[i, below[-1]], prior.mean] if below else [prior.mean, prior.mean - np.log(3.0)]
-            theta = self._anchors[i, m] = self._search(i, X, y, given, starts, _ANCHOR_ITERATIONS, pairs)
+            starts = [prior.mean, prior.mean - np.log(3.0)]
+            theta = self._search(i, X, y, given, starts, _ANCHOR_ITERATIONS, pairs)
             if len(self.specs) == 1:
-                return 0
-            output, posterior = self._posterior(i, theta, X, y, given, pairs)
-            scores.append(posterior.leave_one_out().log_density + float(output.log_slope(y).mean()))
-        return int(np.argmax(scores))
+                return 0, theta
+            output, posterior = self._posterior(i, theta, X, y, given)
+            scores = posterior.leave_one_out().log_densities + output.log_slope(y)
+            if best is None or _clearly_above(scores, best[2]):
+                best = i, theta, scores
+        assert best is not None
+        return best[0], best[1]
 
     def _posterior(
-        self, i: int, theta: np.ndarray, X: np.ndarray, y: np.ndarray, given: np.ndarray | None, pairs: Pairs
+        self, i: int, theta: np.ndarray, X: np.ndarray, y: np.ndarray, given: np.ndarray | None
     ) -> tuple[Output, Posterior]:
         output = Output.of(y, self.specs[i].transform)
         z, noise = output.forward(y), None if given is None else output.noise(y, given)
         scale = self.specs[i].prior.scale
         try:
-            return output, Posterior(self.kernels[i], theta, X, z, self.columns, noise, scale, pairs=pairs)
+            return output, Posterior(self.kernels[i], theta, X, z, self.columns, noise, scale)
         except NotPositiveDefinite:
             safe = self._priors[i].mean.copy()
             safe[-1] = np.log(1e-2)
-            return output, Posterior(self.kernels[i], safe, X, z, self.columns, noise, scale, pairs=pairs)
+            return output, Posterior(self.kernels[i], safe, X, z, self.columns, noise, scale)
 
     def _search(
         self, i: int, X: np.ndarray, y: np.ndarray, given: np.ndarray | None, starts: list[np.ndarray],
@@ -158,13 +163,18 @@ class Fitter:
         return maximise(target, starts, iterations).theta
 
 
-def ladder(n: int) -> list[int]:
-    """The anchors up to n: 4, 6, 8, 11, ..., each 1.3 times the one before."""
-    out, m = [], _LADDER_START
-    while m <= n:
-        out.append(m)
-        m = max(m + 2, round(m * _LADDER_GROWTH))
-    return out
+def _clearly_above(scores: np.ndarray, others: np.ndarray) -> bool:
+    """Whether the mean gain (n,) is more than ``_MARGIN`` of its standard errors: noise must not choose a transform."""
+    gain = scores - others
+    return float(gain.mean()) > _MARGIN * float(gain.std()) / np.sqrt(len(gain))
+
+
+def anchor(n: int) -> int:
+    """The largest anchor up to n >= 4: they are 4, 6, 8, 10, 13, ..., each 1.3 times the one before."""
+    m = _LADDER_START
+    while (above := max(m + 2, round(m * _LADDER_GROWTH))) <= n:
+        m = above
+    return m
 
 
 def representative(y: np.ndarray, count: int) -> np.ndarray:

@@ -202,7 +202,8 @@ class SearchSpace:
                    else p.encode(self._all_values(p)) for p in self.parameters]  # fmt: skip
         X = self.deactivate(np.array(list(itertools.product(*columns))))
         if self.conditional:
-            X = np.unique(X, axis=0)
+            # NaN differs from NaN to unique, so inactive entries stand as -1 in the comparison.
+            X = X[np.sort(np.unique(np.nan_to_num(X, nan=-1.0), axis=0, return_index=True)[1])]
         return X[self.feasible(X)]
 
     # --- checks of a single configuration ---------------------------------------------------------------

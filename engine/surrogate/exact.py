@@ -36,16 +36,13 @@ class Posterior:
         given: np.ndarray | None = None,
         scale_strength: float = np.inf,
         mean_scale: tuple[float, float] | None = None,
-        pairs: Pairs | None = None,
     ) -> None:
         n = len(y)
         self.kernel, self.theta, self.X, self.y, self.columns, self.given = kernel, theta, X, y, columns, given
         self.noise = float(np.exp(theta[-1]))
         self.parameters = theta[:-1]
-        pairs = pairs or Pairs(X, columns)
-        k, _ = kernel.pairs(self.parameters, pairs)
-        K = np.zeros(n * n)
-        K[pairs.flat] = k
+        self.points = Points(X, columns)
+        K = kernel.values(self.parameters, self.points, self.points).reshape(-1)
         K[:: n + 1] = 1.0 + self.noise + (0.0 if given is None else given)
         self._U = factorise(K.reshape(n, n))
         self._U_inv = inverse_factor(self._U)
@@ -57,7 +54,6 @@ class Posterior:
             mean_scale = m, 1.0 if fixed else (quadratic + scale_strength) / (n + scale_strength)
         self.mean, self.scale = mean_scale
         self.alpha = solve(self._U, y - self.mean)
-        self.points = Points(X, columns)
 
     def __len__(self) -> int:
         return len(self.y)

@@ -26,9 +26,14 @@ class LeaveOneOut:
         return (self.observed - self.mean) / self.std
 
     @property
+    def log_densities(self) -> np.ndarray:
+        """(n,) log predictive densities of the observations."""
+        return -0.5 * self.z**2 - np.log(self.std) - 0.5 * np.log(2 * np.pi)
+
+    @property
     def log_density(self) -> float:
         """Mean log predictive density."""
-        return float(np.mean(-0.5 * self.z**2 - np.log(self.std) - 0.5 * np.log(2 * np.pi)))
+        return float(self.log_densities.mean())
 
     @property
     def r2(self) -> float:
