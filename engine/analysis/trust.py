@@ -46,7 +46,8 @@ class Trust:
 def trust(outcome: str, loo: Mapping[str, Any]) -> Trust:
     """The result of a surrogate's ``loo`` -> Trust. Rows that aren't finite are left out.
 
-    ``z``, if it is there, are the errors in deviations on the scale on which the model is normal.
+    ``z`` and ``r2``, if they are there, are on the scale on which the model is normal: a few huge values would
+    otherwise decide alone.
     """
     observed, mean, std = (np.asarray(loo[key], dtype=float) for key in ("observed", "mean", "std"))
     ok = np.isfinite(observed) & np.isfinite(mean) & np.isfinite(std) & (std > 0)
@@ -56,7 +57,7 @@ def trust(outcome: str, loo: Mapping[str, Any]) -> Trust:
     inside = z <= 2.0
     probability = 2 * ndtr(z) - 1  # the central interval that just reaches the observation
     empirical = np.array([np.mean(probability <= p) if n else np.nan for p in NOMINAL])
-    r2 = _r2(observed, mean)
+    r2 = float(loo["r2"]) if "r2" in loo and n and np.ptp(observed) > 0 else _r2(observed, mean)
     coverage = float(inside.mean()) if n else float("nan")
     level, headline, text = _verdict(n, r2, coverage)
     return Trust(outcome, observed, mean, std, inside, NOMINAL, empirical, r2, coverage, level, headline, text)
