@@ -17,6 +17,7 @@ from engine.analysis.finish import RECENT
 from engine.analysis.trust import Level
 from engine.store.records import ModelRecord, StudyRecord, TrialRecord
 
+MODEL_TRIALS = 3000  # above it the model is judged on its own page only: no page costs O(all trials)
 HOVER_TRIALS = 500  # trials whose parameters travel with the chart for its hovers; above it, a click shows them
 LEVELS: dict[Level, str] = {
     "good": ":green[:material/check_circle:]",
@@ -126,7 +127,7 @@ def health_card(study: StudyRecord, curve: Progress) -> None:
     with card("Health", help="What a careful colleague would point out. Worst first."):
         trusted = None
         with guarded("The judgement of the model"):
-            model = pictures.model(study)
+            model = pictures.model(study) if study.n_finished <= MODEL_TRIALS else None
             if model is not None and model.surrogate.has_objective:
                 trusted = pictures.model_trust(model, study.spec.objectives[0].name)
         best = None if study.best_number is None else data.store().get_trial(study.id, study.best_number)
@@ -136,6 +137,9 @@ def health_card(study: StudyRecord, curve: Progress) -> None:
             n_complete=len(curve.numbers) if misses is not None else study.n_complete, n_failed=study.n_failed,
             n_infeasible=study.n_infeasible, n_constraint_misses=misses, trust=trusted,
         ):  # fmt: skip
+            if check.name == "model" and study.n_finished > MODEL_TRIALS:
+                st.markdown(f"{LEVELS['unknown']} **Model.** With so many trials it is judged on the Surrogate page.")
+                continue
             st.markdown(f"{LEVELS[check.level]} **{check.title}.** {plain(check.text)}")
 
 
@@ -156,7 +160,10 @@ def next_card(study: StudyRecord) -> None:
                 st.caption("Nothing runs or waits." if study.n_finished else "The initial design comes first.")
             return
         objective = study.spec.objectives[0]
-        tried = [(t.number, t.params) for t in data.finished(study.id, study.revision, upto=record.n_observations)]
+        told = []
+        if record.n_observations <= MODEL_TRIALS:
+            told = data.finished(study.id, study.revision, upto=record.n_observations)
+        tried = [(t.number, t.params) for t in told]
         seen = explain(fresh[0], objective, study.best_value, study.spec.space, tried)
         st.markdown(
             f"**The model's choice after {count(record.n_observations, 'trial')}** predicts {plain(objective.name)} "
@@ -172,7 +179,7 @@ def next_card(study: StudyRecord) -> None:
 def untried(study: StudyRecord, record: ModelRecord, running: list[TrialRecord]) -> list[dict[str, Any]]:
     """The model's candidates that neither run nor have finished since."""
     key = study.spec.space.key
-    since = data.finished(study.id, study.revision)[record.n_observations :]
+    since = data.store().finished_trials(study.id, after=record.n_observations)
     seen = {key(t.params) for t in [*running, *since]}
     return [c for c in record.candidates if key(c["params"]) not in seen]
 
