@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from engine.cli import desk, studies, trials, upkeep
+from engine.cli import desk, live, proposals, studies, trials, upkeep
 from engine.errors import TunedeskError
 
 app = typer.Typer(
@@ -23,6 +23,11 @@ app.command()(desk.engine)
 app.command()(desk.dashboard)
 app.add_typer(studies.app, name="study")
 app.command()(trials.trials)
+app.add_typer(live.live, name="live")
+app.add_typer(live.scope, name="scope")
+app.add_typer(proposals.app, name="proposal")
+app.command()(live.kill)
+app.command()(live.rearm)
 app.command()(upkeep.objectives)
 app.add_typer(upkeep.audit, name="audit")
 app.add_typer(upkeep.db, name="db")
