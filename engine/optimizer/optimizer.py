@@ -226,6 +226,22 @@ class Optimizer:
         """The best few candidates of the last suggestion by the model: params, acquisition, mean, std, p_feasible."""
         return [dict(c) for c in self._candidates]
 
+    def preview(self) -> list[dict[str, Any]]:
+        """The candidates that ``ask`` would choose from now, as ``candidates``; nothing is suggested or remembered.
+
+        Empty before there is a model to follow and once a finite space is exhausted.
+        """
+        kept = self.number, self._candidates
+        try:
+            (suggestion,) = self.ask(1)
+        except SpaceExhausted:
+            return []
+        shown = self.candidates()
+        self._seen.discard(self.space.key(suggestion.params))
+        del self._pending[suggestion.number]
+        self.number, self._candidates = kept
+        return shown
+
     # --- inside -----------------------------------------------------------------------------------------
 
     def _models(self) -> list[OutcomeModel]:

@@ -286,7 +286,7 @@ class StudyDriver:
         if self._state not in ENDED and self._n_finished > self._n_modelled:
             record = self._optimizer.model_record()
             if record is not None:
-                self._store.save_model(self._lease, self._n_finished, record)
+                self._store.save_model(self._lease, self._n_finished, record, self._optimizer.preview())
             self._n_modelled = self._n_finished
 
     def _move(self, state: StudyState, message: str = "") -> None:
