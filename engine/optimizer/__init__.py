@@ -6,7 +6,7 @@ suggestions, and the record from which a model is rebuilt. Doesn't: linear algeb
 
 from engine.optimizer.build import rebuild
 from engine.optimizer.optimizer import Optimizer
-from engine.optimizer.options import check_options
+from engine.optimizer.plan import check_options
 from engine.optimizer.suggestion import Best, Suggestion
 from engine.optimizer.surrogate import Surrogate
 

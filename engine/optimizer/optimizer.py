@@ -12,8 +12,8 @@ from engine.optimizer.build import Modeller, make_record
 from engine.optimizer.design import design
 from engine.optimizer.history import History
 from engine.optimizer.models import OutcomeModel
-from engine.optimizer.options import Options, check_options
-from engine.optimizer.plan import Planner
+from engine.optimizer.options import Options
+from engine.optimizer.plan import Planner, check_options
 from engine.optimizer.reasons import candidate, design_reason, model_reason
 from engine.optimizer.search import Searcher
 from engine.optimizer.suggestion import Best, Suggestion

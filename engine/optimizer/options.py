@@ -42,8 +42,8 @@ class Options:
         return float((self.exploration or {}).get("ceiling", 1.0))
 
 
-def check_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options as they came, validated. Raises InvalidInput naming the field."""
+def check_values(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options as they came, each valid by itself. Raises InvalidInput naming the field."""
     options = dict(options or {})
     _known(options, tuple(Options.__dataclass_fields__), "optimizer")
     initial = options.get("initial")

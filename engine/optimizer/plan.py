@@ -11,7 +11,7 @@ import numpy as np
 from engine.acquisition.portfolio import Move, bounded_move
 from engine.acquisition.scalarisation import simplex_weights
 from engine.errors import InvalidInput
-from engine.optimizer.options import Options
+from engine.optimizer.options import Options, check_values
 from engine.space import Objective
 
 SINGLE = ("ei", "pi", "ucb", "ts", "kg", "mes", "jes", "pes", "portfolio", "hedge")
@@ -81,3 +81,13 @@ class Planner:
         if set(reference) != set(names):
             raise InvalidInput("optimizer.reference", f"must give a value for each of {', '.join(names)}.")
         return tuple(float(reference[name]) for name in names)
+
+
+def check_options(options: Mapping[str, Any] | None, objectives: Sequence[Objective] | None = None) -> dict[str, Any]:
+    """The options as they came, validated, also against the objectives where given. Raises InvalidInput naming the
+    field.
+    """
+    checked = check_values(options)
+    if objectives:
+        Planner(Options(**checked), objectives, seed=0)
+    return checked

@@ -9,8 +9,9 @@ import pytest
 
 from engine import Categorical, Float, Int, Objective, Optimizer, SearchSpace
 from engine.acquisition.hypervolume import hypervolume
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, InvalidStudy
 from engine.optimizer import check_options, rebuild
+from engine.study import StudySpec
 
 SINGLE = ["ei", "pi", "ucb", "ts", "kg", "mes", "jes", "pes", "portfolio", "hedge"]
 
@@ -148,6 +149,16 @@ def test_options_that_do_not_go_with_the_objectives(objectives, options, field):
     with pytest.raises(InvalidInput) as found:
         Optimizer(space(), [Objective(f"f{j}") for j in range(objectives)], options=options)
     assert found.value.field == field
+    study = {
+        "name": "s",
+        "objective": "manual",
+        "parameters": {"x": {"type": "float", "low": 0, "high": 1}},
+        "objectives": [{"name": f"f{j}"} for j in range(objectives)],
+        "optimizer": options,
+    }
+    with pytest.raises(InvalidStudy) as refused:
+        StudySpec.from_dict(study)
+    assert [e.field for e in refused.value.errors] == [field]
 
 
 @pytest.mark.parametrize("options", [{}, {"acquisition": "parego"}, {"reference": {"a": 1.0, "b": 1.0}}])
