@@ -131,11 +131,13 @@ def health_card(study: StudyRecord, curve: Progress) -> None:
             if model is not None and model.surrogate.has_objective:
                 trusted = pictures.model_trust(model, study.spec.objectives[0].name)
         best = None if study.best_number is None else data.store().get_trial(study.id, study.best_number)
-        misses = int((curve.status == "infeasible").sum()) if study.spec.outcome_constraints else None
+        misses = None
+        if study.spec.outcome_constraints:
+            misses = int((curve.status == "infeasible").sum()), len(curve.numbers)
         for check in health(
             study.spec.space, curve, incumbent=None if best is None else best.params,
-            n_complete=len(curve.numbers) if misses is not None else study.n_complete, n_failed=study.n_failed,
-            n_infeasible=study.n_infeasible, n_constraint_misses=misses, trust=trusted,
+            n_complete=study.n_complete, n_failed=study.n_failed, n_infeasible=study.n_infeasible,
+            constraint_misses=misses, trust=trusted,
         ):  # fmt: skip
             if check.name == "model" and study.n_finished > MODEL_TRIALS:
                 st.markdown(f"{LEVELS['unknown']} **Model.** With so many trials it is judged on the Surrogate page.")

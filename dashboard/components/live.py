@@ -26,10 +26,9 @@ def shown(study: StudyRecord) -> StudyRecord:
 
     Call it before the head is drawn: the head's ``bar`` compares with it.
     """
-    st.session_state.setdefault(KEY, True)
     entered = st.session_state.pop("page_entered", False)
     held = st.session_state.get(_HELD)
-    if held is None or entered or st.session_state[KEY] or held[0].id != study.id:
+    if held is None or entered or st.session_state.get(KEY, True) or held[0].id != study.id:
         held = (study, time.monotonic())
         st.session_state[_HELD] = held
     return dataclasses.replace(held[0], now=study.now)
@@ -47,6 +46,7 @@ def bar(study: StudyRecord, *, hold: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.toggle(
             "Live",
+            value=True,
             key=KEY,
             help="On: charts and tables follow the study. Off: they stay as they are, with your zoom and selection, "
             "until you ask for the news.",

@@ -135,6 +135,7 @@ def _add_unmeasured(figure: go.Figure, data: Progress, params: Mapping[int, Mapp
             go.Scatter(
                 x=numbers, y=np.full(len(numbers), 0.015), yaxis="y2", mode="markers", name=label,
                 **trial_hover(numbers, [params.get(int(n), {}) for n in numbers], label.lower()),
+                opacity=0.9 if len(numbers) < 300 else 0.25,
                 marker={"symbol": SYMBOLS["failed"], "size": 9, "color": colour,
                         "line": {"width": 2, "color": colour}},
             )

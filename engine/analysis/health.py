@@ -37,19 +37,19 @@ def health(
     n_complete: int,
     n_failed: int,
     n_infeasible: int,
-    n_constraint_misses: int | None = None,
+    constraint_misses: tuple[int, int] | None = None,
     trust: Trust | None = None,
 ) -> list[Check]:
-    """All checks, the worst first. n_infeasible: trials that couldn't be evaluated. n_constraint_misses: complete
-    trials that break an outcome constraint, None where there is none."""
+    """All checks, the worst first. n_infeasible: trials that couldn't be evaluated. constraint_misses: how many of
+    how many complete trials looked at break an outcome constraint; None where there is none."""
     found = [
         model_trust(trust),
         edge(space, incumbent),
         failures(n_complete, n_failed, n_infeasible),
         stagnation(progress),
     ]
-    if n_constraint_misses is not None:
-        found.append(constraint_misses(n_complete, n_constraint_misses))
+    if constraint_misses is not None:
+        found.append(outcome_constraints(*constraint_misses, n_complete))
     order = {"bad": 0, "watch": 1, "unknown": 2, "good": 3}
     return sorted(found, key=lambda check: order[check.level])
 
@@ -117,14 +117,13 @@ def stagnation(progress: Progress) -> Check:
     return Check("progress", "good", "Still improving", when)
 
 
-def constraint_misses(n_complete: int, n_misses: int) -> Check:
-    """How many complete trials break an outcome constraint."""
-    if n_complete == 0:
+def outcome_constraints(n_misses: int, n_seen: int, n_complete: int) -> Check:
+    """How many of the complete trials that were looked at break an outcome constraint."""
+    if n_seen == 0:
         return Check("feasible", "unknown", "No value yet", "Outcome constraints are checked once a trial completes.")
-    share = n_misses / n_complete
-    text = (
-        f"{n_complete - n_misses:,} of {n_complete:,} complete trials meet the outcome constraints ({1 - share:.0%})."
-    )
-    if n_misses == n_complete:
+    share = n_misses / n_seen
+    which = f"{n_seen:,} complete trials" + (f" shown, of {n_complete:,}," if n_seen < n_complete else "")
+    text = f"{n_seen - n_misses:,} of {which} meet the outcome constraints ({1 - share:.0%})."
+    if n_misses == n_seen:
         return Check("feasible", "bad", "Nothing feasible", text + " Loosen a limit or widen the space.")
     return Check("feasible", "watch" if share > 0.6 else "good", "Outcome constraints", text)

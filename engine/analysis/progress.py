@@ -55,8 +55,8 @@ class Progress:
         """What the chart shows, in words."""
         if self.shown < self.total:
             return (
-                f"{self.shown:,} of {self.total:,} finished trials: the extremes of every stretch, "
-                "all improvements and failures"
+                f"{self.shown:,} of {self.total:,} finished trials: the extremes of every stretch, every improvement, "
+                "a mark where trials failed"
             )
         return f"all {self.total:,} finished trials" if self.total != 1 else "the only finished trial"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.analysis import explain, health, progress, trust
-from engine.analysis.health import edge, failures, stagnation
+from engine.analysis.health import edge, failures, outcome_constraints, stagnation
 from engine.space import Float, Int, Objective, SearchSpace
 from tests.analysis import problems
 from tests.analysis.problems import OBJECTIVE, Trial
@@ -56,11 +56,17 @@ def test_all_checks_come_worst_first_and_as_sentences():
     model = problems.model(finished)
     checks = health(
         problems.SPACE, progress(finished, OBJECTIVE, 40), incumbent=model.incumbent, n_complete=31, n_failed=4,
-        n_infeasible=5, n_constraint_misses=31, trust=trust("sharpe", model.loo("sharpe")),
+        n_infeasible=5, constraint_misses=(31, 31), trust=trust("sharpe", model.loo("sharpe")),
     )  # fmt: skip
     assert len(checks) == 5
     assert checks[0].level == "bad"
     assert all(c.text.endswith(".") and c.title for c in checks)
+
+
+def test_shares_of_a_decimated_study_say_what_they_were_counted_on():
+    assert "10%" in failures(45_000, 5_000, 0).text
+    check = outcome_constraints(105, 1_570, 45_000)
+    assert check.text.startswith("1,465 of 1,570 complete trials shown, of 45,000, meet")
 
 
 def test_a_good_model_is_trusted_and_its_own_numbers_agree():

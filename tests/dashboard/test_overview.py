@@ -15,7 +15,6 @@ from dashboard.components import trials_table
 from engine.governance import actions
 from engine.space import Categorical, Float, Objective, SearchSpace
 from engine.store import Store
-from tests.dashboard.conftest import study_called
 from tests.dashboard.modelled import Modelled, charts, modelled, read, spec, template, tune  # noqa: F401 (fixtures)
 from tests.dashboard.seeding import ANALYST, Engine, sma_spec
 
@@ -99,29 +98,21 @@ def test_an_address_of_no_trial_does_no_harm(modelled: Modelled, trial: str, ope
     read(open_page("overview", study=modelled.id, trial=trial))
 
 
-def test_without_live_nothing_moves_until_asked(empty_store: Store, open_page: OpenPage, full_store: Store):
-    study = study_called(full_store, "SPX")
+def test_without_live_nothing_moves_until_asked(empty_store: Store, open_page: OpenPage):
+    study = actions.create_study(empty_store, sma_spec(), ANALYST)
+    engine = Engine(empty_store)
+    lease = engine.run(study, 20)
     app = open_page("overview", study=study)
+    assert app.toggle(key="live").value is True
     app.toggle(key="live").set_value(False).run()
     before = charts(app)
-    engine = Engine(full_store)
-    lease = full_store.lease_study(engine.id, study) or _lease_of(full_store, study)
-    for i in (25, 26):
-        engine.finish(lease, full_store.get_study(study).spec, i)
+    for i in (20, 21):
+        engine.finish(lease, empty_store.get_study(study).spec, i)
     app.run()
     assert charts(app) == before
+    assert app.button(key="live_update").label == "2 new trials – update"
     app.button(key="live_update").click().run()
     assert charts(app) != before
-
-
-def _lease_of(store: Store, study: str):
-    from engine.store.records import Lease
-
-    with store.snapshot() as connection:
-        import sqlalchemy as sa
-
-        token = connection.scalar(sa.text("select lease_token from studies where id = :id"), {"id": study})
-    return Lease(study, Engine.id, token)
 
 
 def test_one_broken_card_leaves_the_others(modelled: Modelled, open_page: OpenPage):
