@@ -21,8 +21,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from dashboard import live_api
 from dashboard.guard import host_name
-from engine.cli.output import study_json, trial_json
 from engine.errors import Conflict, InvalidInput, InvalidStudy, NotAllowed, NotFound, StoreError, TunedeskError
 from engine.governance import Actor, actions
 from engine.store import Store
@@ -50,6 +50,10 @@ def create_api(store: Store, actor: Actor, token: str | None, *, token_for_reads
         Route("/studies/{id}", api.study),
         Route("/studies/{id}/commands", api.commands, methods=["GET", "POST"]),
         Route("/studies/{id}/trials", api.trials),
+        Route("/live", api.live),
+        Route("/live/{scope}", api.live_values),
+        Route("/live/{scope}/history", api.live_history),
+        Route("/live/{scope}/metrics", api.live_metrics, methods=["POST"]),
     ]
     handlers: dict[Any, Any] = {
         TunedeskError: _tunedesk_error,
@@ -83,6 +87,10 @@ class _Api:
                     f"GET {base}/studies/{{id}}/trials": "Trials; ?state= &sort= &order= &limit= &offset=",
                     f"GET {base}/studies/{{id}}/commands": "The latest commands and the engine's answers.",
                     f"POST {base}/studies/{{id}}/commands": '{"verb": …}: sends a command. Takes the token.',
+                    f"GET {base}/live": "Every scope and what counts in it.",
+                    f"GET {base}/live/{{scope}}": "The live values; with If-None-Match and ?wait= seconds a long poll.",
+                    f"GET {base}/live/{{scope}}/history": "What was live from when to when; ?limit=, or ?at= a time.",
+                    f"POST {base}/live/{{scope}}/metrics": '{"metrics": {…}}: for the gates. Takes the token.',
                 },
                 "verbs": VERBS,
             }
@@ -110,11 +118,11 @@ class _Api:
                 include_archived=query.flag("archived"),
             )
         )
-        return JSONResponse({"total": total, "studies": [study_json(study) for study in found]})
+        return JSONResponse({"total": total, "studies": [study.to_dict() for study in found]})
 
     async def study(self, request: Request) -> Response:
         self.check_read(request)
-        return JSONResponse(study_json(await run_in_threadpool(self.store.get_study, request.path_params["id"])))
+        return JSONResponse((await run_in_threadpool(self.store.get_study, request.path_params["id"])).to_dict())
 
     async def trials(self, request: Request) -> Response:
         self.check_read(request)
@@ -132,7 +140,7 @@ class _Api:
             )
 
         found, total = await run_in_threadpool(read)
-        return JSONResponse({"total": total, "trials": [trial_json(trial) for trial in found]})
+        return JSONResponse({"total": total, "trials": [trial.to_dict() for trial in found]})
 
     async def commands(self, request: Request) -> Response:
         if request.method == "POST":
@@ -144,6 +152,18 @@ class _Api:
             return self.store.commands(self.store.get_study(request.path_params["id"]).id, limit=limit)
 
         return JSONResponse({"commands": [_command_json(record) for record in await run_in_threadpool(read)]})
+
+    async def live(self, request: Request) -> Response:
+        self.check_read(request)
+        return await live_api.scopes(self.store)
+
+    async def live_values(self, request: Request) -> Response:
+        self.check_read(request)
+        return await live_api.current(self.store, request, _Query(request).whole("wait", 0, live_api.MAX_WAIT))
+
+    async def live_history(self, request: Request) -> Response:
+        self.check_read(request)
+        return await live_api.history(self.store, request, _Query(request).whole("limit", 50, MAX_PAGE))
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -182,6 +202,15 @@ class _Api:
                 raise Conflict(str(error)) from error
 
         return JSONResponse(_command_json(await run_in_threadpool(write)), status_code=202)
+
+    async def live_metrics(self, request: Request) -> Response:
+        self.check_write(request)
+        self.actor.check("metrics")
+
+        async def read(request: Request) -> Any:
+            return _json(await _body(request))
+
+        return await live_api.report(self.store, request, self.actor, read)
 
     # --- who may ----------------------------------------------------------------------------------------------
 

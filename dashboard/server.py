@@ -10,7 +10,6 @@ import argparse
 import logging
 import os
 import secrets
-import socket
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import TunedeskError
+from engine.ports import check_port
 
 DEFAULT_PORT = 8501
 DEFAULT_HOST = "127.0.0.1"
@@ -42,18 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Raises StoreError or CannotStart before the port is opened."""
+    """Raises StoreError, InvalidInput or CannotStart before the port is opened."""
+    from engine.governance.clockwork import start_ticking
     from engine.store import Store
 
     os.environ["TUNEDESK_STORE"] = options.store
     with Store.open(options.store) as store:
-        check_port(options.host, options.port)
+        check_port(options.port, options.host)
         if not is_loopback(options.host):
             print(
                 f"The dashboard listens on {options.host}: whoever reaches this address can change studies.",
                 file=sys.stderr,
             )
         app = create_app(store, host=options.host, token=os.environ.get(TOKEN_VARIABLE), names=options.allow_host)
+        start_ticking(store)
         shown = f"[{options.host}]" if ":" in options.host else options.host
         print(f"Dashboard: http://{shown}:{options.port}", flush=True)
         app.run(config={**config(), "server.address": options.host, "server.port": options.port})
@@ -112,21 +114,6 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in table.items():
         out |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return out
-
-
-def check_port(host: str, port: int) -> None:
-    """Raises CannotStart if the address can't be listened on."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError:
-            raise CannotStart(f"Port {port} is reserved for the system: choose one above 1023 with --port.") from None
-        except OSError as error:
-            if isinstance(error, socket.gaierror) or "assign" in str(error).lower():
-                raise CannotStart(f"{host} is not an address of this machine: choose another with --host.") from None
-            raise CannotStart(f"Port {port} on {host} is taken: choose another one with --port.") from None
 
 
 def is_loopback(host: str) -> bool:

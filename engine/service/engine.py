@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from engine.errors import LeaseLost, StoreUnavailable, TunedeskError
+from engine.governance.clockwork import keep_ticking
 from engine.service.driver import StudyDriver
 from engine.service.executors import check_executor, make_executor, warm_up
 from engine.store import Lease, Store
@@ -78,6 +79,7 @@ class EngineProcess:
         logger.info("Engine %s on %s.", self.id, self._store.place)
         heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         heart.start()
+        threading.Thread(target=keep_ticking, args=(self._store, self._stop), name="governance", daemon=True).start()
         try:
             with self._signals():
                 while not self._stop.is_set() and self._step():
