@@ -10,22 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard import drafts
-from dashboard.components import space_table
-from dashboard.components.text import count, number, plain
-from engine.errors import InvalidInput, TunedeskError
+from dashboard.components import draft_parts, space_table
+from dashboard.components.text import plain
+from engine.errors import InvalidInput
 from engine.objectives import ObjectiveEntry, Setting, catalogue, find
 from engine.objectives.catalogue import allowed_modules
-from engine.space import SearchSpace
-from engine.space.constraints import Constraint
 
-SAMPLES = 5
-SHARE_SAMPLES = 4096
-OTHER = "other"
 DIRECTIONS = ("maximize", "minimize")
 
 SECTION_FIELDS: dict[str, tuple[str, ...]] = {
@@ -69,23 +62,23 @@ class Form:
         """name, objective, settings, tags, notes."""
         draft = self.draft
         entries = catalogue()
-        options = [*entries, drafts.MANUAL, *([OTHER] if allowed_modules() else [])]
+        options = [*entries, drafts.MANUAL, *([draft_parts.OTHER] if allowed_modules() else [])]
         path = draft.get("objective")
-        chosen = path if path in options else OTHER
+        chosen = path if path in options else draft_parts.OTHER
         if chosen not in options:
-            options.append(OTHER)
+            options.append(draft_parts.OTHER)
         left, right = st.columns([3, 2], gap="medium")
         with left:
             st.selectbox(
                 "Objective",
                 options,
                 index=options.index(chosen),
-                format_func=_objective_title,
+                format_func=draft_parts.objective_title,
                 key=self.key("objective"),
                 on_change=self._choose_objective,
                 help="What a trial runs. The engine runs only what is installed on its machine and allowed there.",
             )
-            if chosen == OTHER:
+            if chosen == draft_parts.OTHER:
                 path = st.text_input(
                     "Function",
                     str(path if isinstance(path, str) else ""),
@@ -111,7 +104,7 @@ class Form:
         out: dict[str, Any] = {"name": name, "objective": path, "tags": list(tags)}
         if entry is not None:
             out["settings"] = self._settings(entry)
-            _outcomes(entry)
+            draft_parts.outcomes(entry)
         return out
 
     def _choose_objective(self) -> None:
@@ -162,27 +155,27 @@ class Form:
             hide_index=True,
             height="content",
             placeholder="",
-            column_config=_space_columns(),
+            column_config=draft_parts.space_columns(),
             alt="Parameters of the search space",
         )
         parameters, errors = space_table.from_frame(edited, self.draft.get("parameters"))
         if entry is not None:
             self._further(entry, parameters)
-            _baseline(entry, parameters)
+            draft_parts.baseline(entry, parameters)
         left, right = st.columns([2, 3], gap="medium")
         with left:
             lines = st.text_area(
                 "Constraints",
-                _lines_text(self.draft.get("constraints")),
+                draft_parts.lines_text(self.draft.get("constraints")),
                 key=self.key("constraints"),
                 placeholder="fast < slow",
                 help="One a line. Every suggestion satisfies them: compare parameters with <, <=, ==, and, or, not, "
                 "arithmetic, and abs, exp, log, sqrt, min, max.",
             )
             constraints = [line.strip() for line in lines.splitlines() if line.strip()]
-            _mark_constraints(constraints, list(parameters))
+            draft_parts.mark_constraints(constraints, list(parameters))
         with right:
-            _preview(parameters, constraints)
+            draft_parts.preview(parameters, constraints)
         return {"parameters": parameters, "constraints": constraints}, errors
 
     def _further(self, entry: ObjectiveEntry, parameters: Mapping[str, Any]) -> None:
@@ -232,7 +225,7 @@ class Form:
         )
         lines = st.text_area(
             "Limits on outcomes",
-            _lines_text(self.draft.get("outcome_constraints")),
+            draft_parts.lines_text(self.draft.get("outcome_constraints")),
             key=self.key("limits"),
             placeholder="max_drawdown <= 0.35",
             help="One a line, outcome <= number or >= number. A trial that breaks one is never the best.",
@@ -328,107 +321,3 @@ class Form:
         return st.number_input(
             label, value=start, step=1, format="%d", key=self.key(name), help=help_, placeholder="No limit"
         )
-
-
-# --- pieces -------------------------------------------------------------------------------------------------------
-
-
-def _objective_title(path: str) -> str:
-    if path == drafts.MANUAL:
-        return "Manual – results are reported"
-    if path == OTHER:
-        return "Another function that is allowed here"
-    entry = catalogue()[path]
-    return f"{entry.title} – {entry.area}"
-
-
-def _outcomes(entry: ObjectiveEntry) -> None:
-    with st.expander(f"What a trial reports: {count(len(entry.outcomes), 'outcome')}", icon=":material/output:"):
-        st.dataframe(
-            pd.DataFrame({"Outcome": list(entry.outcomes), "Meaning": list(entry.outcomes.values())}),
-            hide_index=True,
-            height="content",
-            column_config={"Outcome": st.column_config.TextColumn(width="medium")},
-            alt="Outcomes of the objective and their meaning",
-        )
-
-
-def _baseline(entry: ObjectiveEntry, parameters: Mapping[str, Any]) -> None:
-    shown = [f"{plain(name)} **{plain(_value(value))}**" for name, value in entry.defaults.items()]
-    more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
-    st.caption(
-        f"The baseline, which every result is compared with: {', '.join(shown[:8])}{more}. "
-        "A parameter that isn't in the table stays at its baseline."
-    )
-
-
-def _space_columns() -> dict[str, Any]:
-    config = st.column_config
-    return {
-        "name": config.TextColumn("Name", width=150, required=True),
-        "type": config.SelectboxColumn("Type", width=105, options=space_table.TYPES, default="float", required=True),
-        "low": config.NumberColumn("Low", width=80, format="%.10g"),
-        "high": config.NumberColumn("High", width=80, format="%.10g"),
-        "log": config.CheckboxColumn(
-            "Log", width=55, default=False, help="Spaces values by their logarithm: for what spans orders of magnitude."
-        ),
-        "step": config.NumberColumn("Step", width=65, format="%.10g", help="Distance of allowed values, from low on."),
-        "choices": config.TextColumn("Choices", width=190, help="Of a categorical, with commas: sma, ema, wma"),
-        "when": config.TextColumn(
-            "Only when", width=190, help="When the parameter matters at all: kernel = rbf, matern and mode = fast"
-        ),
-    }
-
-
-def _mark_constraints(lines: Sequence[str], names: Sequence[str]) -> None:
-    """Which lines can be used; what is wrong with the others is said with the section's errors."""
-    marks = []
-    for line in lines:
-        try:
-            Constraint(line, names)
-        except InvalidInput:
-            marks.append(f":red[:material/close:] {plain(line)}")
-        else:
-            marks.append(f":green[:material/check:] {plain(line)}")
-    if marks:
-        st.caption("  \n".join(marks))
-
-
-def _lines_text(lines: Any) -> str:
-    if isinstance(lines, str):
-        return lines
-    return "\n".join(map(str, lines)) if isinstance(lines, (list, tuple)) else ""
-
-
-def _preview(parameters: Mapping[str, Any], constraints: Sequence[str]) -> None:
-    """The feasible share of the box and some points of it, or nothing while the space can't be read."""
-    result = _sample(repr(parameters), list(constraints), parameters)
-    if result is None:
-        st.caption("Points of the space appear here as soon as it can be read.")
-        return
-    share, size, points = result
-    words = [f"**{number(100 * share, 3)} %** of the box is feasible" if constraints else "The whole box is feasible"]
-    if size is not None:
-        words.append(f"{size:,} configurations")
-    st.caption(f"{', '.join(words)}. {SAMPLES} points of it:")
-    frame = pd.DataFrame([{name: _value(value) for name, value in point.items()} for point in points])
-    frame = frame.reindex(columns=[name for name in parameters if name in frame.columns])
-    st.dataframe(frame, hide_index=True, height="content", placeholder="", alt="Points sampled from the search space")
-
-
-@st.cache_data(max_entries=200, show_spinner=False)
-def _sample(
-    key: str, constraints: list[str], _parameters: Mapping[str, Any]
-) -> tuple[float, int | None, list[dict[str, Any]]] | None:
-    """(share of the box that satisfies the constraints, number of cells if finite, sample points) or None."""
-    try:
-        space = SearchSpace.from_dict({"parameters": _parameters, "constraints": constraints})
-        rng = np.random.default_rng(0)
-        X = space.snap(rng.random((SHARE_SAMPLES, len(space))))
-        return float(space.feasible(X).mean()), space.size, space.decode(space.sample(SAMPLES, rng))
-    except TunedeskError:
-        return None
-
-
-def _value(value: Any) -> str:
-    return number(value) if isinstance(value, float) else str(value)

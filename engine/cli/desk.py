@@ -36,7 +36,7 @@ def demo(
     browser: BrowserOption = True,
 ) -> None:
     """See it work: a store of its own, an engine, the dashboard, and sample studies on real price series."""
-    from engine.service.supervisor import check_port
+    from engine.ports import check_port
 
     check_port(port)
     try:
@@ -60,8 +60,8 @@ def up(
     objectives: ObjectivesOption = None,
 ) -> None:
     """An engine and the dashboard on a store of yours."""
+    from engine.ports import check_port
     from engine.service.executors import check_executor
-    from engine.service.supervisor import check_port
 
     allow(objectives)
     check_executor(executor)
@@ -100,7 +100,7 @@ def engine(
 
 def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501, objectives: ObjectivesOption = None) -> None:
     """The dashboard and its HTTP API alone, on 127.0.0.1."""
-    from engine.service.supervisor import check_port
+    from engine.ports import check_port
 
     allow(objectives)
     check_port(port)

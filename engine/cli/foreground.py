@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.options import ExecutorOption, JsonOption, ObjectivesOption, allow, open_store
-from engine.cli.output import cell, counts, number, print_json, print_table, study_json
+from engine.cli.output import cell, counts, number, print_json, print_table
 from engine.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _print_result(store: Store, study: StudyRecord, as_json: bool) -> None:
     best = None if study.best_number is None else store.get_trial(study.id, study.best_number)
     default = _default_trial(store, study)
     if as_json:
-        out = study_json(study) | {
+        out = study.to_dict() | {
             "best_params": None if best is None else best.params,
             "default_params": None if default is None else default.params,
             "default_values": None if default is None else default.values,

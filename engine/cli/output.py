@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from engine.store.records import StudyRecord, TrialRecord
+    from engine.store.records import StudyRecord
 
 
 def print_json(value: Any) -> None:
@@ -25,15 +24,6 @@ def print_table(table: Table) -> None:
     from rich.console import Console
 
     Console(highlight=False, width=None if sys.stdout.isatty() else 4000).print(table)
-
-
-def study_json(study: StudyRecord) -> dict[str, Any]:
-    out = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
-    return out | {"spec": study.spec.to_dict(), "n_finished": study.n_finished}
-
-
-def trial_json(trial: TrialRecord) -> dict[str, Any]:
-    return dataclasses.asdict(trial)
 
 
 def number(value: float | None) -> str:

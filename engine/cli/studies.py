@@ -18,7 +18,7 @@ from engine.cli.options import (
     allow,
     open_store,
 )
-from engine.cli.output import ago, counts, number, params, print_json, print_table, study_json
+from engine.cli.output import ago, counts, number, params, print_json, print_table
 from engine.errors import InvalidInput, NotAllowed
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def create(
     opened = open_store(store, create=True)
     study_id = create_study(opened, spec, local_actor())
     if as_json:
-        print_json(study_json(opened.get_study(study_id)))
+        print_json(opened.get_study(study_id).to_dict())
     else:
         typer.echo(study_id)
 
@@ -66,7 +66,7 @@ def list_studies(
     opened = open_store(store, readonly=True)
     studies, total = opened.list_studies(search=search, states=_states(state), limit=limit)
     if as_json:
-        print_json([study_json(study) for study in studies])
+        print_json([study.to_dict() for study in studies])
         return
     if not studies:
         typer.echo("There are no studies here. `tunedesk study create FILE` queues one.")
@@ -89,7 +89,7 @@ def show(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
     record = opened.get_study(study)
     best = _best_params(opened, record)
     if as_json:
-        print_json(study_json(record) | {"best_params": best})
+        print_json(record.to_dict() | {"best_params": best})
         return
     lines = [
         f"{record.name}  ({record.id})",
@@ -140,7 +140,7 @@ def _command(verb: Verb, study: str, store: str, as_json: bool) -> None:
     command = _answer(opened, send_command(opened, record.id, verb, local_actor()))
     record = opened.get_study(record.id)
     if as_json:
-        print_json({"command": command.__dict__, "study": study_json(record)})
+        print_json({"command": command.__dict__, "study": record.to_dict()})
     if command.accepted is False:
         raise NotAllowed(f"{record.name}: {command.note}")
     if not as_json and command.acknowledged_at is None:

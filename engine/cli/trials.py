@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.options import DEFAULT_STORE, JsonOption, StoreOption, StudyArgument, open_store
-from engine.cli.output import cell, counts, number, print_json, print_table, trial_json
+from engine.cli.output import cell, counts, number, print_json, print_table
 from engine.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def trials(
     record = opened.get_study(study)
     rows = _all_trials(opened, record.id)
     if as_json:
-        print_json([trial_json(trial) for trial in rows])
+        print_json([trial.to_dict() for trial in rows])
     elif as_csv:
         _print_csv(record, list(rows))
     else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.errors import InvalidInput, TunedeskError
+from engine.errors import TunedeskError
 from engine.service.lifeline import die_with_parent
 
 _no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -35,20 +34,6 @@ STEADY_SECONDS = 60.0
 
 class ChildFailed(TunedeskError):
     """A part of the desk can't be started; the message says which, and quotes the end of its log."""
-
-
-def check_port(port: int) -> None:
-    """Raises InvalidInput if the dashboard can't listen on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed desk's port is free
-        try:
-            probe.bind((HOST, port))
-        except PermissionError:
-            raise InvalidInput("port", f"{port} is reserved for the system: choose one above 1023.") from None
-        except (OSError, OverflowError):
-            raise InvalidInput(
-                "port", f"{port} is taken by another program: choose another one, such as --port {port + 1}."
-            ) from None
 
 
 def token_beside(folder: Path) -> str:

@@ -5,6 +5,7 @@ Times are seconds since the epoch (UTC) by the database's clock, which all engin
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,6 +65,11 @@ class StudyRecord:
     def n_finished(self) -> int:
         return self.n_complete + self.n_failed + self.n_infeasible
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: what the CLI and the HTTP API show."""
+        out = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return out | {"spec": self.spec.to_dict(), "n_finished": self.n_finished}
+
 
 @dataclass(frozen=True)
 class TrialRecord:
@@ -88,6 +94,10 @@ class TrialRecord:
     finished_order: int | None = None
     incumbent: bool = False
     error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: what the CLI and the HTTP API show."""
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
