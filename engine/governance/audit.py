@@ -107,6 +107,20 @@ def entries(store: Store, study_id: str | None = None, limit: int = 100) -> list
     return [Entry(row.seq, json.loads(row.event), row.hash) for row in rows]
 
 
+def page(
+    store: Store, *, actions: str = "", actor: str = "", search: str = "", limit: int = 50, offset: int = 0
+) -> tuple[list[Entry], int]:
+    """The newest entries first that fit, and how many fit in all.
+
+    actions: a beginning, such as ``proposal.``. search: text that stands anywhere in the entry, case ignored.
+    """
+    with store.snapshot() as connection:
+        rows, total = audit_log.page(
+            connection, actions=actions, actor=actor, search=search, limit=limit, offset=offset
+        )  # fmt: skip
+    return [Entry(row.seq, json.loads(row.event), row.hash) for row in rows], total
+
+
 def export_lines(store: Store) -> Iterator[str]:
     """The chain as JSON lines: {"event", "hash"} each, and at the end {"entries", "head"}, the anchor to keep."""
     previous, n = GENESIS, 0

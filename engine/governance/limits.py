@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import InvalidInput
@@ -36,6 +37,37 @@ def too_large(definition: ScopeDefinition, before: Mapping[str, Any], after: Map
 def dwell(definition: ScopeDefinition, before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
     """Seconds that must have passed since these parameters last changed."""
     return max((definition.pace(name).min_dwell for name in changed(before, after)), default=0.0)
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How far a change goes and how near it comes to the hard limits.
+
+    share: of the allowed range that the value moves by. room: from the new value to the nearest limit, as a part of
+    the range; nearest: that limit. All None for a categorical.
+    """
+
+    old: Any
+    new: Any
+    share: float | None = None
+    room: float | None = None
+    nearest: float | None = None
+
+
+def margins(
+    definition: ScopeDefinition, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, Margin]:  # fmt: skip
+    """Parameter -> Margin of those that differ."""
+    out = {}
+    for name, (old, new) in changed(before, after).items():
+        p = definition.space[name]
+        if isinstance(p, Categorical):
+            out[name] = Margin(old, new)
+            continue
+        width = (p.high - p.low) or 1.0
+        nearest = p.low if new - p.low <= p.high - new else p.high
+        out[name] = Margin(old, new, abs(new - old) / width, abs(new - nearest) / width, nearest)
+    return out
 
 
 def check_exploration(definition: ScopeDefinition, space: SearchSpace) -> list[InvalidInput]:

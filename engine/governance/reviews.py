@@ -22,15 +22,10 @@ def approve(
     Raises Conflict if it is another proposal by now, or this person approved it already; NotAllowed for an author, an
     engine, a moved baseline or a broken limit, and for evidence that doesn't say yes unless ``despite_evidence``.
     """
-    _check_reviewer(actor)
+    check_reviewer(actor)
     reason = need_reason(reason)
     with proposal_change(store, proposal_id) as (this, proposal):
-        if is_author(proposal, actor):
-            raise NotAllowed(
-                f"{actor.name} wrote a part of the proposal {proposal.id}: somebody else has to approve it."
-            )
-        check_move(proposal, "approve")
-        check_content(this, proposal)
+        check_approvable(this, proposal, actor)
         if digest != proposal.digest:
             raise Conflict(f"The proposal {proposal.id} isn't the one that was looked at: read it again.")
         said = evidence_freeze.answer(proposal)
@@ -39,8 +34,6 @@ def approve(
             raise NotAllowed(
                 f"The evidence says {said}: approving it takes the words that it is despite that. {sentence}"
             )
-        if identity(actor.name) in {identity(r.actor) for r in valid_approvals(this, proposal)}:
-            raise Conflict(f"{actor.name} has approved the proposal {proposal.id} already.")
         governance_proposals.add_review(
             this.connection, proposal.id, this.now, actor.name, "approve", proposal.digest, reason
         )
@@ -83,6 +76,17 @@ def comment(store: Store, proposal_id: str, actor: Actor, text: str) -> ReviewRe
 # --- shared with the modules beside -------------------------------------------------------------------------
 
 
+def check_approvable(this: Change, proposal: ProposalRecord, actor: Actor) -> None:
+    """Raises NotAllowed or Conflict if this person can't approve the proposal as it stands, whatever its evidence."""
+    check_reviewer(actor)
+    if is_author(proposal, actor):
+        raise NotAllowed(f"{actor.name} wrote a part of the proposal {proposal.id}: somebody else has to approve it.")
+    check_move(proposal, "approve")
+    check_content(this, proposal)
+    if identity(actor.name) in {identity(r.actor) for r in valid_approvals(this, proposal)}:
+        raise Conflict(f"{actor.name} has approved the proposal {proposal.id} already.")
+
+
 def valid_approvals(this: Change, proposal: ProposalRecord) -> list[ReviewRecord]:
     """Approvals that weren't revoked, of exactly this content, by people who wrote none of it."""
     authors = {identity(name) for name in (proposal.author, *proposal.editors)}
@@ -115,7 +119,7 @@ def check_approved(this: Change, proposal: ProposalRecord) -> list[str]:
 def _close(
     store: Store, proposal_id: str, actor: Actor, reason: str, verdict: Literal["reject", "request_changes"]
 ) -> ProposalRecord:
-    _check_reviewer(actor)
+    check_reviewer(actor)
     reason = need_reason(reason)
     with proposal_change(store, proposal_id) as (this, proposal):
         moved = this.move(proposal, verdict, reason)
@@ -134,7 +138,8 @@ def _close(
         return moved
 
 
-def _check_reviewer(actor: Actor) -> None:
+def check_reviewer(actor: Actor) -> None:
+    """Raises NotAllowed for whoever isn't a person with the right to review."""
     if "engine" in actor.roles:  # whatever else it may be: a program never decides what goes live
         raise NotAllowed(f"{actor.name} is an engine: it may propose, and people decide.")
     actor.check("review")

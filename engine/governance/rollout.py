@@ -7,6 +7,7 @@ dashboard's server, the command line. Nothing depends on one process.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -15,9 +16,10 @@ from engine.errors import Conflict, InvalidInput, NotAllowed
 from engine.governance import golive, limits, ramps
 from engine.governance.actors import Actor
 from engine.governance.change import SYSTEM, Change, change, check_move, need_reason, proposal_change
-from engine.governance.gates import RampOptions, finite, judge
+from engine.governance.gates import Judgement, RampOptions, finite, judge
 from engine.governance.proposals import check_content
 from engine.governance.reviews import approvers, check_approved
+from engine.governance.states import UNDER_WAY
 from engine.store import Store, governance_live, governance_proposals, governance_scopes
 from engine.store.governance_records import ProposalRecord
 
@@ -246,7 +248,8 @@ class _TooSoon(NotAllowed):
     """A parameter changed too lately: waiting helps."""
 
 
-def _start(this: Change, proposal: ProposalRecord, actor: Actor) -> ProposalRecord:
+def check_startable(this: Change, proposal: ProposalRecord) -> tuple[list[str], list[dict[str, Any]]]:
+    """The approvers, and the steps from what is live. Raises NotAllowed, Conflict or InvalidInput as ``start`` does."""
     check_move(proposal, "start")
     this.check_armed()
     if reason := this.frozen():
@@ -257,14 +260,18 @@ def _start(this: Change, proposal: ProposalRecord, actor: Actor) -> ProposalReco
     if other is not None:
         raise Conflict(f"The ramp of the proposal {other.id} is under way in {this.scope.name}: one at a time.")
     baseline = this.live_version().params
-    options = RampOptions.from_dict(proposal.ramp)
-    plan = ramps.plan(this.definition, baseline, proposal.params, options.stages)
+    plan = ramps.plan(this.definition, baseline, proposal.params, RampOptions.from_dict(proposal.ramp).stages)
     _check_dwell(this, baseline, plan[0])
     if problem := golive.override_problem(this, plan[0]):
         raise NotAllowed(f"The first step and the active override break the limits together: {problem}")
+    return names, plan
+
+
+def _start(this: Change, proposal: ProposalRecord, actor: Actor) -> ProposalRecord:
+    names, plan = check_startable(this, proposal)
     moved = this.move(proposal, "start", plan=plan)
     _take_step(this, moved, actor, 1, [])
-    if len(plan) == 1 and not options.gates:
+    if len(plan) == 1 and not RampOptions.from_dict(proposal.ramp).gates:
         return golive.finish(this, this.proposal(proposal.id), names, actor)
     return this.proposal(proposal.id)
 
@@ -308,6 +315,29 @@ def _check_dwell(this: Change, before: Mapping[str, Any], after: Mapping[str, An
         left = last.get(name, 0.0) + this.definition.pace(name).min_dwell - this.now
         if name in last and left > 0:
             raise _TooSoon(f"{name} changed a moment ago and may change again in {left:.0f} seconds.")
+
+
+@dataclass(frozen=True)
+class RampProgress:
+    """Where a ramp stands. gates: what each says of the present step. next_at: the earliest time of the next step, or
+    of going live after the last one. waits_for: why it doesn't go on then, such as a freeze window; else empty."""
+
+    next_at: float
+    gates: list[tuple[Judgement, str]]
+    waits_for: str
+
+
+def progress(store: Store, proposal_id: str) -> RampProgress | None:
+    """None if the proposal isn't ramping or paused. Raises NotFound."""
+    with store.snapshot() as connection:
+        proposal = governance_proposals.get(connection, proposal_id)
+        if proposal.state not in UNDER_WAY:
+            return None
+        this = Change.of(connection, governance_scopes.get(connection, proposal.scope))
+        options = RampOptions.from_dict(proposal.ramp)
+        reported = governance_live.step_metrics(connection, proposal.id, proposal.step)
+        gates = [gate.judge(reported.get(gate.metric, ())) for gate in options.gates]
+        return RampProgress(_next_at(this, proposal, options), gates, this.frozen())
 
 
 def under_way(store: Store, scope: str) -> ProposalRecord | None:

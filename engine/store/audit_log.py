@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -39,3 +40,20 @@ def latest(connection: Connection, study_id: str | None, limit: int) -> list[Row
     if study_id is not None:
         query = query.where(audit_entries.c.study_id == study_id)
     return list(connection.execute(query))
+
+
+def page(
+    connection: Connection, *, actions: str, actor: str, search: str, limit: int, offset: int
+) -> tuple[list[Row], int]:
+    """Newest first, and how many fit. An event is canonical JSON: its keys are sorted and ``action`` is the first."""
+    event = audit_entries.c.event
+    where: list[sa.ColumnElement[bool]] = []
+    if actions:
+        where.append(event.startswith(f'{{"action":"{actions}', autoescape=True))
+    if actor:
+        where.append(event.contains(f'"actor":{json.dumps(actor, ensure_ascii=False)},"at":', autoescape=True))
+    if search:
+        where.append(event.icontains(search, autoescape=True))
+    total = connection.scalar(sa.select(sa.func.count()).select_from(audit_entries).where(*where)) or 0
+    query = sa.select(audit_entries).where(*where).order_by(audit_entries.c.seq.desc()).limit(limit).offset(offset)
+    return list(connection.execute(query)), total
