@@ -198,6 +198,27 @@ class Optimizer:
         value = values[model.name] if model.noise_share < NOISELESS else float(mean[0])
         return Best(dict(history.params[position]), value, float(std[0]), history.numbers[position], dict(values))
 
+    @property
+    def front(self) -> list[Best]:
+        """Feasible trials that none other is better than in every objective, by posterior means, from the best in the
+        first objective on. With one objective, the incumbent alone."""
+        if len(self.objectives) == 1:
+            return [] if self.best is None else [self.best]
+        surrogate = self.surrogate()
+        if surrogate is None or not surrogate.has_objective:
+            return []
+        history, out = self._history, []
+        with one_blas_thread():
+            for position in surrogate.front():
+                mean, std = surrogate.posterior(history.X[[position]])
+                values = dict(history.values[position] or {})
+                out.append(
+                    Best(
+                        dict(history.params[position]), float(mean[0]), float(std[0]), history.numbers[position], values
+                    )
+                )
+        return out
+
     def predict(self, configurations: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the first objective at configurations (m): (m,), (m,), natural units.
 

@@ -1,6 +1,6 @@
 """Prints how each single-objective acquisition does against log expected improvement and random search.
 
-    python tests/benchmarks/acquisitions.py [--trials 40] [--seeds 5] [--kinds ei kg ...] [problem ...]
+    python -m tests.benchmarks.acquisitions [--trials 40] [--seeds 5] [--kinds ei kg ...] [problem ...]
 
 Cells are the mean over seeds of log10 of the regret: of the best value found, or on noisy problems of the true value
 at the incumbent, the trial of best posterior mean. Lower is better. ms is the median time of a suggestion by the

@@ -1,6 +1,6 @@
 """Prints the hypervolume after a number of evaluations: the engine's acquisitions, random search, and a peer if wanted.
 
-    python tests/benchmarks/multi_objective.py [--trials 60] [--seeds 5] [--peer] [--methods auto parego ...] [problem
+    python -m tests.benchmarks.multi_objective [--trials 60] [--seeds 5] [--peer] [--methods auto parego ...] [problem
     ...]
 
 Methods: "auto" knows no reference point, "reference" is given the problem's, as BoTorch's benchmarks are; "parego"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import Categorical, Float, Int, Objective, Optimizer, SearchSpace
-from engine.acquisition.hypervolume import hypervolume
+from engine.acquisition.hypervolume import hypervolume, nondominated
 from engine.errors import InvalidInput, InvalidStudy
 from engine.optimizer import check_options, rebuild
 from engine.study import StudySpec
@@ -175,6 +175,9 @@ def test_several_objectives_widen_the_front(options):
     rng = np.random.default_rng(0)
     random = [np.array([two(p) for p in space().decode(space().sample(14, rng))]) for _ in range(20)]
     assert hypervolume(Y, reference) > np.mean([hypervolume(r, reference) for r in random])
+    found = np.array([[b.values["a"], -b.values["b"]] for b in optimizer.front])
+    assert nondominated(found).all()
+    assert hypervolume(found, reference) == pytest.approx(hypervolume(Y, reference), rel=1e-6)
     reason = optimizer.ask()[0].reason
     assert set(reason["outcomes"]) == {"a", "b"}
     record = json.loads(json.dumps(optimizer.model_record()))
