@@ -126,6 +126,8 @@ class Fitter:
         pairs = Pairs(X, self.columns) if len(y) <= _FIT_ROWS else None
         for i, prior in enumerate(self._priors):
             starts = [prior.mean, prior.mean - np.log(3.0)]
+            if best is not None and self.specs[i].kernel == self.specs[best[0]].kernel:
+                starts = [best[1]]  # another transform of the same values: not far from there
             theta = self._search(i, X, y, given, starts, _ANCHOR_ITERATIONS, pairs)
             if len(self.specs) == 1:
                 return 0, theta

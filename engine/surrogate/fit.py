@@ -97,7 +97,7 @@ def maximise(target: LogPosterior, starts: Sequence[np.ndarray], iterations: int
     for start in starts:
         found = minimize(
             negative, np.clip(start, low, high), jac=True, method="L-BFGS-B", bounds=np.stack([low, high], axis=1),
-            options={"maxiter": iterations, "ftol": 1e-6, "gtol": 1e-3, "maxcor": 10},
+            options={"maxiter": iterations, "ftol": 1e-5, "gtol": 1e-2, "maxcor": 10},
         )  # fmt: skip
         if np.isfinite(found.x).all() and -found.fun > best.log_posterior:
             best = Fit(found.x, float(-found.fun))
