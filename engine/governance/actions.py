@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Row
 from engine.errors import InvalidInput, NotAllowed
 from engine.governance import audit
 from engine.governance.actors import Actor
+from engine.governance.scope_changes import check_launch
 from engine.store import Store, commands, events, leases, studies, transfer, trials
 from engine.store.records import VERBS, CommandRecord, StudyState, TrialRecord, Verb
 from engine.store.states import AFTER, ENDED, why_not
@@ -29,6 +30,7 @@ def create_study(store: Store, spec: StudySpec, actor: Actor, *, state: StudySta
     actor.check("create")
     if state not in ("queued", "paused"):
         raise InvalidInput("state", f"a new study is queued or paused, not {state!r}.")
+    check_launch(store, spec)
     with store.transaction() as connection:
         id_ = studies.insert(connection, spec, actor.name, state)
         events.add(connection, id_, actor.name, "create", f"Created {spec.name}.")

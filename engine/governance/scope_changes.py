@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import Conflict, InvalidInput, NotAllowed
+from engine.errors import Conflict, InvalidInput, InvalidStudy, NotAllowed, NotFound
 from engine.governance import audit, golive
 from engine.governance.actors import Actor, identity
 from engine.governance.change import SYSTEM, Change, change, digest_of, need_reason
@@ -20,6 +20,9 @@ from engine.space import SearchSpace
 from engine.store import Store, events, governance_live, governance_proposals, governance_scopes
 from engine.store.database import now
 from engine.store.governance_records import DefinitionRecord, FreezeRecord, ScopeRecord
+from engine.study import StudySpec
+
+SCOPE_TAG = "scope:"
 
 
 def get(store: Store, scope: str) -> tuple[ScopeRecord, ScopeDefinition]:
@@ -148,6 +151,19 @@ def pending_digest(pending: Mapping[str, Any]) -> str:
 def check_study(store: Store, scope: str, space: SearchSpace) -> list[InvalidInput]:
     """What a study's space searches beyond the exploration bounds of a scope; empty if nothing. Raises NotFound."""
     return check_exploration(get(store, scope)[1], space)
+
+
+def check_launch(store: Store, spec: StudySpec) -> None:
+    """Raises InvalidStudy if a study that names a scope by the tag ``scope:NAME`` searches beyond what that allows."""
+    errors: list[InvalidInput] = []
+    for tag in spec.tags:
+        if tag.startswith(SCOPE_TAG):
+            try:
+                errors += check_study(store, tag.removeprefix(SCOPE_TAG).strip(), spec.space)
+            except NotFound as error:
+                errors.append(InvalidInput("tags", str(error)))
+    if errors:
+        raise InvalidStudy(errors)
 
 
 # --- freeze windows -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from engine.errors import Conflict, InvalidInput, InvalidStudy, NotAllowed, NotFound
 from engine.governance import Actor, audit, kill, live, overrides, proposals, rollout, scope_changes
 from engine.governance.scopes import GLOBAL
+from engine.space import Float, Int, SearchSpace
 from engine.store import Store
 from tests.support.governance import (
     ADA,
@@ -25,6 +26,7 @@ from tests.support.governance import (
     make_scope,
     pass_time,
 )  # fmt: skip
+from tests.support.studies import make_study
 
 
 @pytest.fixture
@@ -261,6 +263,17 @@ def test_limits_may_be_refused_and_are_never_overwritten_unseen(store: Store, sc
     fewer["safe"] = {k: v for k, v in SAFE.items() if k != "weight"}
     with pytest.raises(InvalidInput, match="make a new scope"):
         scope_changes.change_limits(store, scope, fewer, RITA, WHY)
+
+
+def test_a_study_for_a_scope_stays_inside_of_its_exploration_bounds(store: Store, scope: str) -> None:
+    wide = SearchSpace([Int("fast", 2, 300), Float("weight", 0, 1)])
+    for tag, field in ((f"scope:{scope}", "parameters.fast"), ("scope:nothing", "tags")):
+        with pytest.raises(InvalidStudy) as caught:
+            make_study(store, space=wide, tags=(tag,))
+        assert [e.field for e in caught.value.errors] == [field]
+    make_study(store, space=wide)
+    make_study(store, space=SearchSpace([Int("fast", 2, 100)]), tags=(f"scope:{scope}", "other"))
+    assert store.list_studies()[1] == 2
 
 
 def test_freeze_windows_make_sense(store: Store, scope: str) -> None:
