@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.optimizer.sobol import sobol
 from engine.space import SearchSpace
-
-_SOBOL_MAX_DIMENSION = 21201
 
 
 def design(space: SearchSpace, n: int, seed: int) -> np.ndarray:
     """n feasible snapped rows (n, d); the first k of them don't depend on n as long as it stays within a power of
     two."""
-    from scipy.stats import qmc
-
-    d = len(space)
     size = 1 << max(6, int(np.ceil(np.log2(max(2 * n, 2)))))
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0x5EED]))
-    if d <= _SOBOL_MAX_DIMENSION:
-        X = space.snap(qmc.Sobol(d, scramble=True, rng=rng).random(size))
-    else:
-        X = space.snap(rng.random((size, d)))
+    X = space.snap(sobol(size, len(space), rng))
     if space.constraints:
         X = X[space.feasible(X)]
     if len(X) < n:
