@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.live import ReasonOption, ScopeArgument, values
-from engine.cli.options import DEFAULT_STORE, JsonOption, StoreOption, open_store
+from engine.cli.options import DEFAULT_STORE, JsonOption, ObjectivesOption, StoreOption, allow, open_store
 from engine.cli.output import ago, params, print_json, print_table
 from engine.errors import InvalidInput
 
@@ -123,6 +123,20 @@ def rebase(proposal: IdArgument, store: StoreOption = DEFAULT_STORE) -> None:
 
     with open_store(store) as opened:
         told(proposals.rebase(opened, proposal, local_actor()))
+
+
+@app.command()
+def replay(proposal: IdArgument, store: StoreOption = DEFAULT_STORE, objectives: ObjectivesOption = None) -> None:
+    """Run the proposal's trial again, here; exit code 1 if it doesn't reproduce."""
+    from engine.governance.actors import local_actor
+    from engine.service.replay import replay as run_again
+
+    allow(objectives)
+    with open_store(store) as opened:
+        said = run_again(opened, proposal, local_actor())
+    typer.echo(said.text)
+    if not said.ok:
+        raise typer.Exit(1)
 
 
 @app.command()

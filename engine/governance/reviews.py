@@ -9,8 +9,8 @@ from engine.governance import evidence_freeze
 from engine.governance.actors import Actor, identity
 from engine.governance.change import Change, check_move, need_reason, proposal_change
 from engine.governance.proposals import check_content, is_author
-from engine.store import Store, governance_proposals
-from engine.store.governance_records import ProposalRecord, ReviewRecord
+from engine.store import Store, governance_proposals, governance_scopes
+from engine.store.governance_records import ProposalRecord, ReplayRecord, ReviewRecord
 
 
 def approve(
@@ -71,6 +71,27 @@ def comment(store: Store, proposal_id: str, actor: Actor, text: str) -> ReviewRe
         )
         this.note_proposal(actor, "comment", proposal, comment=text)
         return record
+
+
+def standing(store: Store, proposal_id: str) -> tuple[list[str], int]:
+    """Who has approved the proposal as it stands, and how many it takes today."""
+    with store.snapshot() as connection:
+        proposal = governance_proposals.get(connection, proposal_id)
+        this = Change.of(connection, governance_scopes.get(connection, proposal.scope))
+        return approvers(this, proposal), this.definition.approvers
+
+
+def record_replay(store: Store, proposal_id: str, actor: Actor, replayed: ReplayRecord) -> ReplayRecord:
+    """Puts the outcome of a replay beside the reviews, for everyone who decides. Authors and reviewers may."""
+    if not actor.may("review"):
+        actor.check("propose")
+    with proposal_change(store, proposal_id) as (this, proposal):
+        governance_proposals.add_review(
+            this.connection, proposal.id, this.now, actor.name, "replay", proposal.digest, replayed.text
+        )
+        this.note_proposal(actor, "replay", proposal, ok=replayed.ok, same_code=replayed.same_code,
+                           values=replayed.values, text=replayed.text)  # fmt: skip
+        return replayed
 
 
 # --- shared with the modules beside -------------------------------------------------------------------------

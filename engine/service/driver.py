@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from engine.errors import Conflict, SpaceExhausted, TunedeskError
 from engine.objectives.catalogue import allowed_modules
 from engine.optimizer import Suggestion
 from engine.service.executors import Executor
 from engine.service.recovery import add_pending, baseline, new_optimizer, teach
-from engine.service.task import Outcome, TrialTask
+from engine.service.task import Outcome, TrialTask, trial_seed
 from engine.store import Lease, Store
 from engine.store.records import CommandRecord, StudyRecord, StudyState, TrialRecord
 from engine.store.states import AFTER, ENDED, why_not
@@ -257,7 +255,7 @@ class StudyDriver:
             attempt=trial.attempt,
             objective=spec.objective,
             params=trial.params,
-            seed=int(np.random.SeedSequence([spec.seed, trial.number]).generate_state(1)[0]),
+            seed=trial_seed(spec.seed, trial.number),
             settings=dict(spec.settings),
             objectives=tuple(o.name for o in spec.objectives),
             limited=tuple(c.name for c in spec.outcome_constraints),

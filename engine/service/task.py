@@ -8,9 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 OutcomeState = Literal["complete", "infeasible", "failed", "lost", "unusable"]
 """lost: the worker died before it could answer, so another attempt may succeed. unusable: the objective can't be
 loaded at all, so no other trial of the study can succeed either."""
+
+
+def trial_seed(study_seed: int, number: int) -> int:
+    """The seed of a trial: the same whenever and wherever it runs, and independent of the other trials'."""
+    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verdict = Literal["approve", "reject", "request_changes", "comment"]
+Verdict = Literal["approve", "reject", "request_changes", "comment", "replay"]
 EventLayer = Literal["live", "ramp", "override", "kill"]
 
 
@@ -89,6 +89,16 @@ class ReviewRecord:
     reason: str
     revoked_at: float | None
     revoked_because: str
+
+
+@dataclass(frozen=True)
+class ReplayRecord:
+    """What came of running a proposal's trial again. same_code: its objective's file is the frozen one."""
+
+    ok: bool
+    same_code: bool
+    values: dict[str, float]
+    text: str
 
 
 @dataclass(frozen=True)

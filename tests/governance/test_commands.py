@@ -12,6 +12,7 @@ from engine.errors import NotAllowed
 from engine.governance import Actor, audit, kill, live, overrides, proposals, reviews, rollout, scope_changes
 from engine.governance.actors import ROLES
 from engine.store import Store, tables
+from engine.store.governance_records import ReplayRecord
 from tests.support.governance import ANA, RITA, RON, WHY, approved, make_definition, make_proposal, make_scope
 
 Command = Callable[[Store, Actor], Any]
@@ -81,6 +82,9 @@ COMMANDS: dict[str, tuple[Callable[[Store], Any], Callable[[Store, Actor, Any], 
     "submit": (make_proposal, lambda s, a, x: proposals.submit(s, x.id, a), PROPOSERS),
     "withdraw": (submitted, lambda s, a, x: proposals.withdraw(s, x.id, a, WHY), {"admin"}),
     "comment": (submitted, lambda s, a, x: reviews.comment(s, x.id, a, WHY), PROPOSERS),
+    "replay": (
+        submitted, lambda s, a, x: reviews.record_replay(s, x.id, a, ReplayRecord(True, True, {}, "It reproduces.")),
+        PROPOSERS),
     "approve": (submitted, lambda s, a, x: approve(s, a, x), DECIDERS),
     "reject": (submitted, lambda s, a, x: reviews.reject(s, x.id, a, WHY), DECIDERS),
     "request changes": (submitted, lambda s, a, x: reviews.request_changes(s, x.id, a, WHY), DECIDERS),
@@ -132,12 +136,14 @@ def test_every_command_is_in_the_table() -> None:
         f"{m.__name__.rpartition('.')[2]}.{n}"
         for m in modules
         for n, f in inspect.getmembers(m, inspect.isfunction)
-        if f.__module__ == m.__name__ and not n.startswith("_") and "actor" in inspect.signature(f).parameters
+        if f.__module__ == m.__name__
+        and not n.startswith(("_", "check_", "is_"))
+        and "actor" in inspect.signature(f).parameters
     }
     known = {
         "scope_changes": {"create_scope", "change_limits", "confirm_limits", "drop_limits", "add_freeze", "end_freeze"},
-        "proposals": {"propose", "propose_trial", "edit", "rebase", "submit", "withdraw", "is_author"},
-        "reviews": {"approve", "reject", "request_changes", "comment"},
+        "proposals": {"propose", "propose_trial", "edit", "rebase", "submit", "withdraw"},
+        "reviews": {"approve", "reject", "request_changes", "comment", "record_replay"},
         "rollout": {"start", "schedule", "pause", "resume", "abort", "report_metrics"},
         "live": {"rollback"},
         "overrides": {"set_override", "clear_override"},
