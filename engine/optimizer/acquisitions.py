@@ -29,6 +29,7 @@ from engine.optimizer.models import OutcomeModel
 from engine.optimizer.plan import Plan
 from engine.space import SearchSpace
 from engine.surrogate.exact import Posterior
+from engine.surrogate.linalg import NotPositiveDefinite
 
 _SCREENED = 256  # rows drawn over the domain for minima and for the knowledge gradient's set
 _LOCAL = 64  # rows close to the best trials that join them
@@ -168,7 +169,10 @@ def multi_objective_acquisition(
     Z = np.concatenate([X[contenders(mean, std, _CONTENDERS)], pending])
     rng = np.random.default_rng(np.random.SeedSequence([*plan.draw, 1]))
     normals = rng.standard_normal((_DRAWS, len(Z), len(models)))
-    return ExpectedHypervolumeImprovement.over_draws(posteriors, Z, reference, normals)
+    try:
+        return ExpectedHypervolumeImprovement.over_draws(posteriors, Z, reference, normals)
+    except NotPositiveDefinite:  # rows so close together that their outcomes can't be drawn jointly
+        return ExpectedHypervolumeImprovement.over_front([m.posterior for m in believed], mean, reference)
 
 
 def _weighted(plan: Plan, believed: Sequence[OutcomeModel], mean: np.ndarray) -> Acquisition:

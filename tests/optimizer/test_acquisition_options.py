@@ -12,6 +12,7 @@ from engine.acquisition.hypervolume import hypervolume, nondominated
 from engine.errors import InvalidInput, InvalidStudy
 from engine.optimizer import check_options, rebuild
 from engine.study import StudySpec
+from engine.surrogate.linalg import NotPositiveDefinite
 
 SINGLE = ["ei", "pi", "ucb", "ts", "kg", "mes", "jes", "pes", "portfolio", "hedge"]
 
@@ -200,3 +201,14 @@ def test_four_objectives_are_weighted():
     optimizer = Optimizer(space(), [Objective(f"f{j}") for j in range(4)], seed=0, options={"initial": 6})
     run(optimizer, 7, lambda p: [*two(p), p["x"], 1 - p["x"]])
     assert optimizer.ask()[0].reason["acquisition"] == "log expected improvement of weighted objectives"
+
+
+def test_where_the_front_cannot_be_drawn_the_means_stand_in(monkeypatch):
+    def refuse(*args):
+        raise NotPositiveDefinite("too close")
+
+    optimizer = Optimizer(space(), [Objective("a"), Objective("b")], seed=0, options={"initial": 4})
+    run(optimizer, 5, two)
+    monkeypatch.setattr("engine.acquisition.multi_objective.draw_at", refuse)
+    reasons = [s.reason["acquisition"] for s in optimizer.ask(2)]
+    assert reasons[1] == "log expected hypervolume improvement"
