@@ -219,6 +219,9 @@ def _take_next(this: Change, proposal: ProposalRecord, options: RampOptions, gat
         plan = [*plan[: proposal.step], *rest]
         governance_proposals.update(this.connection, proposal.id, this.now, plan=plan)
         proposal = this.proposal(proposal.id)
+        this.note_proposal(SYSTEM, "replan", proposal, plan=plan[proposal.step :])
+        if this.now < _next_at(this, proposal, options):  # the next step moves other parameters than it did
+            return f"{name} was planned again under today's limits."
     problem = golive.override_problem(this, plan[proposal.step])
     if problem:
         reason = f"The next step and the active override break the limits together: {problem}"
