@@ -36,6 +36,7 @@ _LOCAL = 64  # rows close to the best trials that join them
 _SET = 32  # points whose posterior means the knowledge gradient watches
 _MINIMA = 16  # sampled minima of entropy searches
 _DRAWS = 8  # of the front, for noisy hypervolume improvement
+_QUIET = 1e-3  # noise variance, as a share of the outcome's, below which the front of posterior means is taken as it is
 _CONTENDERS = 32  # rows whose outcomes are drawn for it
 _PE_KAPPA = 0.5
 _UTOPIA = 0.1  # how far beyond the best values seen, in units of their range, a weighted maximum aims
@@ -145,14 +146,13 @@ _BUILDERS = {
 
 
 def multi_objective_acquisition(
-    plan: Plan, models: Sequence[OutcomeModel], believed: Sequence[OutcomeModel], X: np.ndarray, pending: np.ndarray,
-    noiseless: bool,
+    plan: Plan, models: Sequence[OutcomeModel], believed: Sequence[OutcomeModel], X: np.ndarray, pending: np.ndarray
 ) -> Acquisition:  # fmt: skip
     """Expected improvement of several objectives over feasible rows X (n, d): of the hypervolume, or of a weighted
     maximum.
 
-    Hypervolumes are exact where outcomes are taken at their word (``noiseless``) and nothing is pending; otherwise
-    averaged over draws of the front.
+    Hypervolumes are exact where there is little noise and nothing is pending; otherwise averaged over draws of the
+    front.
     """
     posteriors = [m.posterior for m in models]
     if plan.move == "explore":
@@ -164,7 +164,7 @@ def multi_objective_acquisition(
     reference = reference_in_models(plan, models, mean)
     if plan.move == "exploit":
         return ExpectedHypervolumeImprovement.over_front([Confident(p) for p in posteriors], mean, reference)
-    if noiseless and not len(pending):
+    if not len(pending) and all(m.noise_share < _QUIET for m in models):
         return ExpectedHypervolumeImprovement.over_front(posteriors, mean, reference)
     Z = np.concatenate([X[contenders(mean, std, _CONTENDERS)], pending])
     rng = np.random.default_rng(np.random.SeedSequence([*plan.draw, 1]))

@@ -170,8 +170,7 @@ class Surrogate:
     def _multi_objective(self, X: np.ndarray) -> Acquisition:
         names = [o.name for o in self.history.objectives]
         models, believed = [self._models[n] for n in names], [self._believed[n] for n in names]
-        noiseless = all(m.noise_share < NOISELESS for m in models)
-        return multi_objective_acquisition(self.plan, models, believed, X, self.pending, noiseless)
+        return multi_objective_acquisition(self.plan, models, believed, X, self.pending)
 
     def front(self, most: int = 1000) -> np.ndarray:
         """Positions of feasible finished trials on the front of the objectives' posterior means, at most ``most``."""
