@@ -39,6 +39,32 @@ pages = {
             help="Define an objective, a search space and a budget, and launch it.",
         ),
     ],
+    "Govern": [
+        st.Page(
+            "app_pages/approvals.py",
+            title="Approvals",
+            icon=":material/rate_review:",
+            help="What waits for a decision: proposed values, their evidence, who has approved them.",
+        ),
+        st.Page(
+            "app_pages/live.py",
+            title="Live",
+            icon=":material/sensors:",
+            help="What counts now and why: ramps, overrides, roll back, kill switch.",
+        ),
+        st.Page(
+            "app_pages/limits.py",
+            title="Limits",
+            icon=":material/rule:",
+            help="Hard ranges, pace, safe values, tiers and freeze windows of each scope.",
+        ),
+        st.Page(
+            "app_pages/audit.py",
+            title="Audit",
+            icon=":material/policy:",
+            help="Every decision of a person in a chain that can be verified and exported.",
+        ),
+    ],
 }
 
 # Before the navigation: otherwise the browser fetches the page's own icon from a font server on the internet.

@@ -79,6 +79,7 @@ def _body(study: StudyRecord, trial_number: int) -> None:
         _params(study, trial, best)
         _why(trial)
         log = data.store().trial_log(study.id, trial_number)
+        _propose(study, trial)
         with st.expander("What it printed", icon=":material/terminal:"):
             if log:
                 lines = log.splitlines()
@@ -87,6 +88,17 @@ def _body(study: StudyRecord, trial_number: int) -> None:
                 st.code("\n".join(lines[-LOG_LINES:]), language=None, height=260)
             else:
                 st.caption("Nothing.")
+
+
+def _propose(study: StudyRecord, trial: TrialRecord) -> None:
+    """Leads to a proposal with this trial's values; what can't be proposed says so where it is written."""
+    if trial.state != "complete" or trial.feasible is False:
+        return
+    help_ = "Opens a proposal with these values; other people review it before anything goes live."
+    if st.button("Propose for approval", icon=":material/rate_review:", key="propose_trial", help=help_):
+        st.switch_page(
+            "app_pages/approvals.py", query_params={"new": "1", "study": study.id, "trial": str(trial.number)}
+        )
 
 
 def _head(study: StudyRecord, trial: TrialRecord) -> None:

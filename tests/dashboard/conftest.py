@@ -18,6 +18,10 @@ PAGES = {
     "overview": "app_pages/overview.py",
     "surrogate": "app_pages/surrogate.py",
     "new_study": "app_pages/new_study.py",
+    "approvals": "app_pages/approvals.py",
+    "live": "app_pages/live.py",
+    "limits": "app_pages/limits.py",
+    "audit": "app_pages/audit.py",
 }
 TIMEOUT = 60.0
 
