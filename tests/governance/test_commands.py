@@ -111,6 +111,7 @@ def rows(store: Store) -> Any:
         return [connection.execute(sa.select(table)).all() for table in names], audit.verify(store).entries
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # rights don't depend on the database
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_for_its_roles_alone_and_leaves_its_record(store: Store, name: str) -> None:
     prepare, command, allowed = COMMANDS[name]

@@ -34,7 +34,7 @@ from tests.support.governance import (
     pass_time,
 )
 
-STEPS = int(os.environ.get("TUNEDESK_GOVERNANCE_STEPS", "600"))
+STEPS = int(os.environ.get("TUNEDESK_GOVERNANCE_STEPS", "360"))
 LENGTH = 60
 REFUSED = (NotAllowed, Conflict, InvalidInput, NotFound)
 TWICE = Actor("ana", {"admin", "risk_manager"})  # the analyst with every other role as well
