@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -196,18 +195,15 @@ def proposal_page(proposal_id: str) -> None:
     left, right = st.columns([2, 1], gap="small")
     with left:
         proposal_view.changes_card(proposal, view)
-        proposal_view.evidence_card(proposal)
+        entries, total = proposal_view.history(proposal)
+        proposal_view.evidence_card(proposal, entries)
         proposal_view.plan_card(proposal)
-        proposal_view.history_card(proposal, reviews_of(proposal))
+        proposal_view.history_card(entries, total, proposals.reviews(data.store(), proposal.id))
     with right:
         proposal_decision.card_of(proposal, view, fresh=fresh)
         if states.why_not("edit", proposal.state) is None:  # type: ignore[arg-type]
             proposal_form.edit(proposal, view)
     watch(proposal.id, proposal.revision)
-
-
-def reviews_of(proposal: ProposalRecord) -> list[Any]:
-    return proposals.reviews(data.store(), proposal.id)
 
 
 govern.style()

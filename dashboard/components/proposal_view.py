@@ -22,6 +22,7 @@ from engine.store.governance_records import ProposalRecord, ReviewRecord
 NEAR = 0.05
 """A value within this part of its range from a hard limit is called near it."""
 HISTORY = 100
+CROSS = ":red[:material/cancel:]"
 
 
 def warnings(proposal: ProposalRecord, view: ScopeView) -> None:
@@ -147,8 +148,9 @@ def _source(proposal: ProposalRecord) -> None:
         )  # fmt: skip
 
 
-def evidence_card(proposal: ProposalRecord) -> None:
+def evidence_card(proposal: ProposalRecord, entries: list[audit.Entry]) -> None:
     with card("Evidence", help="The pack that was frozen with the proposal. Approvals are bound to its hash."):
+        _replay(proposal, entries)
         if proposal.evidence is None:
             st.warning("There is no evidence pack: nothing was tested for luck, overfitting or costs.",
                        icon=":material/help:", title="No evidence")  # fmt: skip
@@ -199,16 +201,36 @@ def plan_card(proposal: ProposalRecord) -> None:
                          alt="The values of each step")  # fmt: skip
 
 
-def history_card(proposal: ProposalRecord, said: list[ReviewRecord]) -> None:
+def _replay(proposal: ProposalRecord, entries: list[audit.Entry]) -> None:
+    """Whether its trial was run again with the same outcome, and how that is done."""
+    if "trial" not in proposal.sources:
+        return
+    replays = [e.event for e in entries if e.event["action"] == "proposal.replay"]
+    if not replays:
+        st.markdown(f":gray[:material/replay: Not run again yet: `tunedesk proposal replay {proposal.id}` does so.]")
+        return
+    details = replays[0]["details"]
+    sound = details.get("ok") and details.get("same_code")
+    mark = ":green[:material/replay:]" if sound else ":orange[:material/warning:]" if details.get("ok") else CROSS
+    st.markdown(f"{mark} **Replay** by {plain(replays[0]['actor'])}: {plain(details.get('text', ''))}")
+
+
+def history(proposal: ProposalRecord) -> tuple[list[audit.Entry], int]:
+    """Its newest entries in the audit chain, newest first, and how many there are."""
+    return audit.page(data.store(), actions="proposal.", search=proposal.id, limit=HISTORY)
+
+
+def history_card(entries: list[audit.Entry], total: int, said: list[ReviewRecord]) -> None:
     """Everything that happened to it, out of the audit chain, and the discussion."""
     with card("History and discussion", help="Out of the audit chain; nothing here can be edited."):
-        entries, total = audit.page(data.store(), actions="proposal.", search=proposal.id, limit=HISTORY)
         revoked = {(r.actor, r.reason): r.revoked_because for r in said if r.revoked_at is not None}
         for entry in reversed(entries):
             event = entry.event
             details = event.get("details") or {}
             verb = event["action"].partition(".")[2].replace("_", " ")
-            words = details.get("comment") or details.get("reason") or details.get("rationale") or ""
+            words = (
+                details.get("comment") or details.get("text") or details.get("reason") or details.get("rationale") or ""
+            )
             line = f":gray[{moment_words(event['at'])}]  **{_VERBS.get(verb, verb)}** by {plain(event['actor'])}"
             if verb == "approve":
                 line += f" ({details.get('approvals')} of {details.get('needed')})"
@@ -224,6 +246,7 @@ def history_card(proposal: ProposalRecord, said: list[ReviewRecord]) -> None:
 _VERBS = {
     "create": "Drafted", "submit": "Submitted", "edit": "Edited", "rebase": "Rebased", "approve": "Approved",
     "reject": "Rejected", "request changes": "Changes requested", "withdraw": "Withdrawn", "comment": "Comment",
+    "replay": "Run again",
     "start": "Started", "schedule": "Scheduled", "step": "Step taken", "pause": "Paused", "resume": "Resumed",
     "abort": "Aborted", "live": "Went live", "supersede": "Superseded", "suspend": "Suspended", "expire": "Expired",
     "roll back": "Rolled back", "restore": "Restored",

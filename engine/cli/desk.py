@@ -144,3 +144,23 @@ def _create_samples(store: Store) -> None:
             typer.echo(f"Left out {spec.name}: it needs {' and '.join(entry.missing)}.")
             continue
         create_study(store, spec, local_actor())
+    _create_sample_scope(store)
+
+
+def _create_sample_scope(store: Store) -> None:
+    """A scope, and a proposal of somebody else that waits for this account's review."""
+    from engine.cli.live import read_definition
+    from engine.governance import Actor, proposals, scope_changes
+    from engine.governance.actors import local_actor
+    from engine.objectives.data import sample_data_folder
+
+    data = read_definition(sample_data_folder() / "scopes" / "strategy-wti.yaml")
+    initial = data.pop("initial")
+    scope = scope_changes.create_scope(store, data, local_actor(), reason="It comes with the demo.", initial=initial)
+    author = Actor("sample analyst", {"analyst"})
+    made = proposals.propose(
+        store, scope.name, {"fast": 40, "slow": 160}, author, title="Slightly faster averages",
+        rationale="A sample to try the review with: nothing was tested, and the missing evidence says so.",
+        ramp={"stages": 4, "dwell": 30},
+    )  # fmt: skip
+    proposals.submit(store, made.id, author)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from engine.errors import StoreError
+from engine.governance import proposals
 from engine.store import Store
 from tests.cli.support import Run, spawn
 
@@ -91,6 +92,8 @@ def test_the_demo_from_its_first_start_to_its_second(
     with Store.open(folder / "tunedesk.db", readonly=True) as store:
         _, n_samples = store.list_studies()
         assert n_samples >= 3
+        [proposal], _ = proposals.page(store)
+        assert (proposal.scope, proposal.state) == ("strategy-wti", "in_review")
         _wait_for(lambda: any(s.n_finished > 2 for s in store.list_studies()[0]), "trials of a sample study")
 
         engine = _engine(desk)
