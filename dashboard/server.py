@@ -65,17 +65,18 @@ def create_app(store: Any, *, host: str = DEFAULT_HOST, token: str | None = None
     """The ASGI application: Streamlit's pages with /api/v1 beside them. One in a process."""
     import streamlit as st
     from starlette.middleware import Middleware
-    from starlette.routing import Mount
+    from starlette.routing import Mount, Route
 
     from dashboard.api import create_api
     from dashboard.guard import ALLOW_VARIABLE, HostGuard, own_names
+    from dashboard.vendor import PLOTLY_PATH, plotly_js
     from engine.governance import local_actor
 
     extra = [*names, *os.environ.get(ALLOW_VARIABLE, "").split(",")]
     api = create_api(store, local_actor(), token, token_for_reads=not is_loopback(host))
     return st.App(
         _HERE / "app.py",
-        routes=[Mount("/api/v1", app=api)],
+        routes=[Mount("/api/v1", app=api), Route(PLOTLY_PATH, plotly_js)],
         middleware=[Middleware(HostGuard, names=own_names(extra))],
         on_script_error=explain_error,
     )

@@ -8,7 +8,8 @@ import streamlit as st
 
 from dashboard import data, pictures
 from dashboard.components import live, study_header, trial_drawer, trials_table
-from dashboard.components.card import card, chart, dark, guarded
+from dashboard.components.card import card, dark, guarded, narrow
+from dashboard.components.live_chart import live_chart
 from dashboard.components.text import ago, count, number, plain
 from dashboard.figures.progress import outside_view, progress_figure, progress_text
 from engine.analysis import Progress, duration_words, explain, forecast, health
@@ -112,15 +113,16 @@ def progress_card(study: StudyRecord, curve: Progress) -> None:
         if study.n_finished <= HOVER_TRIALS:
             params = {t.number: t.params for t in data.finished(study.id, study.revision)}
         figure = progress_figure(curve, dark=dark(), log=log, baseline=base, params=params)
-        event = chart(
-            figure, progress_text(curve, base), key="overview_progress", on_select="rerun", selection_mode="points"
+        clicked = live_chart(
+            figure, progress_text(curve, base), key="overview_progress", view=f"{study.id} {log}", buttons=not narrow()
         )
         notes = [f"Shows {curve.computed_on}."]
         if hidden := outside_view(curve, base):
             notes.append(f"Outside the view, far from the rest: {count(hidden, 'trial')}; a double click shows them.")
         notes.append("Click a point for its trial.")
         st.caption(" ".join(notes))
-        trial_drawer.open_clicked(event, "overview_progress")
+        if clicked is not None:
+            trial_drawer.select(clicked)
 
 
 def health_card(study: StudyRecord, curve: Progress) -> None:

@@ -44,7 +44,7 @@ def outcomes(entry: ObjectiveEntry) -> None:
 
 
 def baseline(entry: ObjectiveEntry, parameters: Mapping[str, Any]) -> None:
-    shown = [f"{plain(name)} **{plain(value(value))}**" for name, value in entry.defaults.items()]
+    shown = [f"{plain(name)} **{plain(shown_value(value))}**" for name, value in entry.defaults.items()]
     more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
     st.caption(
         f"The baseline, which every result is compared with: {', '.join(shown[:8])}{more}. "
@@ -101,7 +101,7 @@ def preview(parameters: Mapping[str, Any], constraints: Sequence[str]) -> None:
     if size is not None:
         words.append(f"{size:,} configurations")
     st.caption(f"{', '.join(words)}. {SAMPLES} points of it:")
-    frame = pd.DataFrame([{name: value(value) for name, value in point.items()} for point in points])
+    frame = pd.DataFrame([{name: shown_value(value) for name, value in point.items()} for point in points])
     frame = frame.reindex(columns=[name for name in parameters if name in frame.columns])
     st.dataframe(frame, hide_index=True, height="content", placeholder="", alt="Points sampled from the search space")
 
@@ -120,5 +120,5 @@ def sample(
         return None
 
 
-def value(value: Any) -> str:
+def shown_value(value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)

@@ -13,10 +13,11 @@ from dashboard.components.card import card
 from dashboard.components.text import age, count, moment, moment_words, number, plain
 from engine.analysis.axes import format_value
 from engine.errors import NotFound
-from engine.governance import audit, evidence_freeze
+from engine.governance import audit, evidence_freeze, proposals
 from engine.governance.gates import RampOptions
 from engine.governance.limits import changed, margins
 from engine.governance.live import ScopeView
+from engine.governance.states import ENDED
 from engine.store.governance_records import ProposalRecord, ReviewRecord
 
 NEAR = 0.05
@@ -76,7 +77,12 @@ def _trial(proposal: ProposalRecord) -> Any:
 
 
 def changes_card(proposal: ProposalRecord, view: ScopeView) -> None:
-    definition, before = view.definition, view.version.params
+    definition, before, column = view.definition, view.version.params, f"Version {view.record.live_version}"
+    if proposal.state in ("live", *ENDED):  # what it was compared with, whatever is live by now
+        old = {name: was for name, (was, _) in proposals.diff(data.store(), proposal.id).items()}
+        before, column = proposal.params | old, f"Version {proposal.baseline_version}"
+    elif view.live.source == "live":
+        column = "Live now"
     with card("What changes"):
         rows, near = [], []
         for name, margin in margins(definition, before, proposal.params).items():
@@ -86,7 +92,7 @@ def changes_card(proposal: ProposalRecord, view: ScopeView) -> None:
             rows.append(
                 {
                     "Parameter": name,
-                    "Live now": format_value(margin.old),
+                    column: format_value(margin.old),
                     "Proposed": format_value(margin.new),
                     "Change": _delta(margin.old, margin.new),
                     "Of the range": None if margin.share is None else margin.share,

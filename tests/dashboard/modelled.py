@@ -113,9 +113,10 @@ def modelled(template: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def charts(app: AppTest) -> list[dict[str, Any]]:
-    """The Plotly figures on a page, in order."""
+    """The Plotly figures on a page, in order; those that live first."""
     assert not app.exception
-    return [json.loads(c.proto.spec) for c in app.get("plotly_chart")]
+    live = [json.loads(json.loads(c.proto.json)["figure"]) for c in app.get("bidi_component")]
+    return live + [json.loads(c.proto.spec) for c in app.get("plotly_chart")]
 
 
 def read(app: AppTest) -> str:
