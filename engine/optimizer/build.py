@@ -23,7 +23,8 @@ _KERNEL = "matern52+matern52"
 # Labels of success are clear: little noise; a border is a jump, which main effects and short lengthscales overfit.
 _SUCCESS = (Spec("none", "matern52", Prior(lengthscale=0.3, lengthscale_floor=0.15, noise=1e-2, noise_sd=0.5)),)
 _PLAIN = (Spec("identity", _KERNEL),)
-SPECS = (Spec("identity", _KERNEL), Spec("yeo-johnson", _KERNEL))
+_PRIOR = Prior(scale=6.0)
+SPECS = tuple(Spec(transform, _KERNEL, _PRIOR) for transform in ("identity", "yeo-johnson", "log"))
 
 
 class Modeller:

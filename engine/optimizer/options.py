@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import InvalidInput
 
-TRANSFORMS = ("auto", "identity", "yeo-johnson")
+TRANSFORMS = ("auto", "identity", "yeo-johnson", "log")
 ACQUISITIONS = (
     "auto", "ei", "pi", "ucb", "ts", "kg", "mes", "jes", "pes", "portfolio", "hedge", "ehvi", "parego",
 )  # fmt: skip

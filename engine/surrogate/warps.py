@@ -124,12 +124,47 @@ class YeoJohnson:
         return {"name": self.name, "power": self.power}
 
 
+@dataclass(frozen=True)
+class ShiftedLog:
+    """log(z - floor): for outcomes that bunch up at the good end, where differences are small, with a long bad tail."""
+
+    floor: float
+    name: str = "log"
+
+    @classmethod
+    def of(cls, z: np.ndarray) -> ShiftedLog:
+        """The floor of greatest normal likelihood, between 0.001 and 10 deviations below the least value."""
+        least = float(z.min())
+
+        def cost(log_gap: float) -> float:
+            w = np.log(z - least + np.exp(log_gap))
+            return 0.5 * len(z) * np.log(w.var() + 1e-12) + w.sum()
+
+        found = minimize_scalar(cost, bounds=np.log([1e-3, 10.0]), method="bounded", options={"xatol": 1e-3})
+        return cls(least - float(np.exp(found.x)))
+
+    def forward(self, z: np.ndarray) -> np.ndarray:
+        return np.log(z - self.floor)
+
+    def inverse(self, w: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return np.minimum(np.exp(w) + self.floor, _LARGEST)
+
+    def log_slope(self, z: np.ndarray) -> np.ndarray:
+        return -np.log(z - self.floor)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "floor": self.floor}
+
+
 def warp_from_dict(data: dict[str, Any]) -> Warp:
     """Inverse of ``Warp.to_dict``. Raises ValueError for an unknown name."""
     if data["name"] == "identity":
         return Identity()
     if data["name"] == "yeo-johnson":
         return YeoJohnson(data["power"])
+    if data["name"] == "log":
+        return ShiftedLog(data["floor"])
     raise ValueError(f"unknown output transform {data['name']!r}")
 
 
@@ -147,15 +182,17 @@ class Output:
 
     @classmethod
     def of(cls, y: np.ndarray, kind: str = "identity") -> Output:
-        """Fitted to y (n,), finite. kind: "none" (y as it is), "identity" or "yeo-johnson"."""
+        """Fitted to y (n,), finite. kind: "none" (y as it is), "identity", "yeo-johnson" or "log"."""
         low, high = float(y.min()), float(y.max())
         if kind == "none":
             return cls(_AS_IS, Identity(), _AS_IS, low, high)
         first = Standardise.of(y)
         z = first.forward(y)
-        if kind not in ("identity", "yeo-johnson"):
+        if kind not in ("identity", "yeo-johnson", "log"):
             raise ValueError(f"unknown output transform {kind!r}")
-        warp: Warp = YeoJohnson.of(z) if kind == "yeo-johnson" and np.ptp(z) > 0 else Identity()
+        warp: Warp = Identity()
+        if kind != "identity" and np.ptp(z) > 0:
+            warp = YeoJohnson.of(z) if kind == "yeo-johnson" else ShiftedLog.of(z)
         return cls(first, warp, Standardise.of(warp.forward(z)), low, high)
 
     def forward(self, y: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from scipy.stats import yeojohnson
 
 from engine.surrogate.warps import Output, YeoJohnson
 
-KINDS = ["identity", "yeo-johnson"]
+KINDS = ["identity", "yeo-johnson", "log"]
 
 
 @pytest.mark.parametrize("power", [-1.0, 0.0, 0.5, 1.0, 2.0, 3.0])
