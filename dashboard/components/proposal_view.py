@@ -64,10 +64,10 @@ def _study_moved(proposal: ProposalRecord) -> list[str]:
     if frozen and frozen != evidence_freeze.sources(study, _trial(proposal))["study"]["sha256"]:
         out.append(f"The definition of the study {study.name} was changed after this was proposed.")
     if study.best_number is not None and study.best_number != proposal.trial_number:
-        best = number(study.best_value)
+        objective = study.spec.objectives[0].name
         out.append(
-            f"The study {study.name} has a better result by now, or had: trial #{study.best_number} with "
-            f"{study.spec.objectives[0].name} {best}; this is trial #{proposal.trial_number}."
+            f"The best of the study {study.name} is trial #{study.best_number} by now, with {objective} "
+            f"{number(study.best_value)}; this is trial #{proposal.trial_number}."
         )
     return out
 
