@@ -31,9 +31,29 @@ def _number(page, label: str, value: int) -> None:
     box.press("Enter")
 
 
+def _zoom_outlives_new_trials(page) -> None:
+    """Zooms the chart of a running study and waits for more trials in it: the axis stays where the viewer put it."""
+    chart = page.locator(".live-chart .plot-container")
+    chart.wait_for()
+    state = """() => {
+        const box = document.querySelector(".live-chart");
+        return {range: box.layout.xaxis.range, n: box.calcdata.reduce((n, points) => n + points.length, 0)};
+    }"""
+    page.wait_for_function(f"() => document.querySelector('.live-chart').calcdata && ({state})().n > 8")
+    area = page.locator(".live-chart .nsewdrag").first.bounding_box()
+    left, y = area["x"] + 0.3 * area["width"], area["y"] + 0.5 * area["height"]
+    page.mouse.move(left, y)
+    page.mouse.down()
+    page.mouse.move(left + 0.3 * area["width"], y, steps=8)
+    page.mouse.up()
+    zoomed = page.evaluate(state)
+    page.wait_for_function(f"n => ({state})().n > n", arg=zoomed["n"])
+    assert page.evaluate(state)["range"] == zoomed["range"]
+
+
 def test_an_empty_store_leads_to_the_first_study(desk, page) -> None:
     page.goto(desk.url)
-    page.get_by_role("heading", name="Studies").wait_for()
+    page.get_by_role("heading", name="Studies", exact=True).wait_for()
     page.get_by_text(re.compile("No stud", re.I)).first.wait_for()
     assert not page.errors
 
@@ -92,6 +112,7 @@ def test_cancel_ends_a_running_study(desk, page) -> None:
     page.get_by_role("button", name="Launch study").click()
     page.get_by_role("heading", name="endless").wait_for()
     page.get_by_text("running").first.wait_for()
+    _zoom_outlives_new_trials(page)
     page.get_by_role("button", name="Cancel", exact=False).first.click()
     page.get_by_role("button", name="Cancel this study").click()
     page.get_by_text("cancelled").first.wait_for()
