@@ -92,7 +92,13 @@ _STYLE = (
     + "".join(
         f'[class*="st-key-band_{kind}"]{{background:{colour};{_BAND}}}'
         f'[class*="st-key-band_{kind}"] *{{color:#fff !important}}'
-        for kind, colour in (("kill", "#B3261E"), ("override", "#8A4B08"), ("ramp", "#0B6470"), ("live", "#22613C"))
+        for kind, colour in (
+            ("kill", "#B3261E"),
+            ("override", "#8A4B08"),
+            ("ramp", "#0B6470"),
+            ("paused", "#5A4A8F"),
+            ("live", "#22613C"),
+        )
     )
     + '[class*="st-key-danger_"] button{background:#B3261E;border:1px solid #B3261E;color:#fff;font-weight:700;}'
     '[class*="st-key-danger_"] button:hover,[class*="st-key-danger_"] button:focus-visible'
@@ -108,10 +114,11 @@ def style() -> None:
     st.html(_STYLE)
 
 
-def band(layer: Layer, title: str, text: str, key: str) -> None:
-    """A solid band that says which layer counts. title and text are Markdown: user text in them is escaped."""
-    with st.container(key=f"band_{layer}_{key}", gap="xxsmall"):
-        st.markdown(f"### {LAYERS[layer].icon} {title}")
+def band(kind: Layer | Literal["paused"], title: str, text: str, key: str) -> None:
+    """A solid band that says what counts. title and text are Markdown: user text in them is escaped."""
+    icon = PROPOSALS["paused"].icon if kind == "paused" else LAYERS[kind].icon
+    with st.container(key=f"band_{kind}_{key}", gap="xxsmall"):
+        st.markdown(f"### {icon} {title}")
         st.markdown(text)
 
 

@@ -49,8 +49,9 @@ def state_band(view: ScopeView) -> None:
                     f"{plain(over)} – {govern.sentence(found.override_reason)}{left}", view.record.name)  # fmt: skip
     elif found.source == "ramp" and view.under_way is not None:
         ramp = view.under_way
-        held = "PAUSED at" if ramp.state == "paused" else "RAMPING,"
-        govern.band("ramp", f"{held} step {ramp.step} of {len(ramp.plan)} in {name}",
+        paused = ramp.state == "paused"
+        held = "PAUSED at" if paused else "RAMPING,"
+        govern.band("paused" if paused else "ramp", f"{held} step {ramp.step} of {len(ramp.plan)} in {name}",
                     f"{plain(govern.name_of(ramp))}. {plain(ramp.note)} {version} counts again if it is aborted.",
                     view.record.name)  # fmt: skip
     else:
