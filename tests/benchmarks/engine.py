@@ -85,8 +85,8 @@ def space() -> SearchSpace:
     return SearchSpace([Float(f"x{i}", 0.0, 1.0) for i in range(D)])
 
 
-def ours(n: int, repeats: int = 5) -> float:
-    """Median seconds of a suggestion after n trials."""
+def ours(n: int, repeats: int = 5, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median seconds, by the clock, of a suggestion after n trials."""
     rng = np.random.default_rng(n)
     X = rng.random((n, D))
     optimizer = Optimizer(space(), seed=0)
@@ -94,9 +94,9 @@ def ours(n: int, repeats: int = 5) -> float:
         optimizer.tell({f"x{i}": float(v) for i, v in enumerate(row)}, float(y))
     times = []
     for _ in range(repeats + 1):
-        start = time.perf_counter()
+        start = clock()
         (s,) = optimizer.ask()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
         optimizer.tell(s, float(hartmann6(np.array([list(s.params.values())]))[0]))
     later = [round(t * 1e3, 1) for t in times[1:]]
     print(f"    n = {n}: first suggestion {times[0] * 1e3:.1f} ms (fits from nothing), later {later}")
@@ -137,7 +137,7 @@ def suggestions(peer: str | None) -> bool:
             ok &= ratio >= 10
         else:
             print(f"{line:<62}{mine[n] * 1e3:>10.2f} ms")
-    return report("a suggestion after 1,000 trials", ours(1000, 3), 1.0) and ok
+    return report("a suggestion after 1,000 trials (CPU)", ours(1000, 3, time.process_time), 1.0) and ok
 
 
 def against_grid() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.benchmarks import engine
@@ -15,4 +17,4 @@ def test_figures_are_within_their_limits(measure) -> None:
 
 @pytest.mark.benchmark
 def test_a_suggestion_after_a_thousand_trials_takes_less_than_a_second() -> None:
-    assert engine.ours(1000, 2) < 1.0
+    assert engine.ours(1000, 2, time.process_time) < 1.0
