@@ -1,4 +1,4 @@
-"""The initial design spreads over the space and keeps to its constraints."""
+"""The initial design: balance of the Sobol points, constraints, prefixes."""
 
 from __future__ import annotations
 
@@ -6,35 +6,43 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from engine import Categorical, Float, Int, SearchSpace
-from engine.optimizer.design import design, scrambled_halton
+from engine import Float, Int, SearchSpace
+from engine.optimizer.design import design
+from engine.optimizer.sobol import _direction_numbers, sobol
 
 
-@pytest.mark.parametrize(("n", "d"), [(4, 2), (7, 6), (10, 6), (16, 12)])
-def test_points_are_as_even_as_sobol_points(n: int, d: int):
-    ours, theirs, random = [], [], []
-    for seed in range(100):
-        rng = np.random.default_rng(seed)
-        ours.append(qmc.discrepancy(scrambled_halton(n, d, rng)))
-        theirs.append(qmc.discrepancy(qmc.Sobol(d, rng=rng).random(16)[:n]))
-        random.append(qmc.discrepancy(rng.random((n, d))))
-    assert np.mean(ours) < 1.3 * np.mean(theirs)
-    assert np.mean(ours) < 0.8 * np.mean(random)
+def test_direction_numbers_are_those_of_joe_and_kuo() -> None:
+    theirs = (qmc.Sobol(32, scramble=False).random(256) * 2**30).astype(int)
+    index = np.arange(256)
+    chosen = ((index ^ (index >> 1))[:, None] >> np.arange(30)) & 1
+    for j in range(32):
+        V = _direction_numbers(j)
+        ours = np.bitwise_xor.reduce(np.where(chosen == 1, V, 0), axis=1)
+        np.testing.assert_array_equal(ours, theirs[:, j])
 
 
-def test_every_column_is_stratified_in_its_base():
-    X = scrambled_halton(25, 3, np.random.default_rng(0))
+@pytest.mark.parametrize("d", [1, 2, 6, 32, 50])
+def test_every_column_has_one_point_in_each_of_64_cells(d: int) -> None:
+    X = sobol(64, d, np.random.default_rng(0))
     assert ((X >= 0) & (X < 1)).all()
-    assert sorted(np.floor(X[:24, 0] * 2)) == [0] * 12 + [1] * 12
-    assert sorted(np.floor(X[:, 2] * 25)) == list(range(25))
+    assert all(len(set((X[:, j] * 64).astype(int))) == 64 for j in range(d))
 
 
-def test_the_design_keeps_to_constraints_and_its_beginning_to_itself():
-    space = SearchSpace(
-        [Int("fast", 2, 100), Int("slow", 3, 300), Float("x", 0, 1), Categorical("c", ["a", "b", "c"])],
-        ["fast < slow", "x < 0.2"],
-    )
-    X = design(space, 20, seed=5)
-    assert space.feasible(X).all()
-    np.testing.assert_array_equal(X[:7], design(space, 7, seed=5))
-    assert not np.array_equal(X[:7], design(space, 7, seed=6))
+def test_points_are_spread_better_than_random_ones() -> None:
+    ours = np.mean([qmc.discrepancy(sobol(64, 4, np.random.default_rng(s))) for s in range(20)])
+    chance = np.mean([qmc.discrepancy(np.random.default_rng(s).random((64, 4))) for s in range(20)])
+    assert ours < 0.4 * chance
+
+
+def test_the_first_points_stay_when_more_are_asked_for() -> None:
+    space = SearchSpace([Float("x", 0.0, 1.0), Int("k", 1, 50)], ["k > 10 * x"])
+    few, many = design(space, 5, seed=3), design(space, 30, seed=3)
+    np.testing.assert_array_equal(few, many[:5])
+    assert space.feasible(many).all()
+
+
+def test_a_narrow_region_gets_its_points_too() -> None:
+    space = SearchSpace([Float("x", 0.0, 1.0), Float("y", 0.0, 1.0)], ["abs(x - y) < 0.001"])
+    rows = design(space, 12, seed=0)
+    assert len(rows) == 12
+    assert space.feasible(rows).all()
