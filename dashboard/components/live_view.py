@@ -56,9 +56,10 @@ def state_band(view: ScopeView) -> None:
                     view.record.name)  # fmt: skip
     else:
         since = moment_words(found.since)
+        kind = "Initial" if view.version.proposal_id is None else "Approved"  # nobody approves what a scope began with
         govern.band(
             "live",
-            f"Approved values are live in {name}",
+            f"{kind} values are live in {name}",
             f"{version} since {since}, by {plain(_by(view))}: {plain(view.version.reason)}",
             view.record.name,
         )

@@ -52,6 +52,6 @@ def test_from_review_to_kill_and_back(start_desk: Callable[..., object], page) -
         page.get_by_role("button", name="Ask to re-arm").click()
         expect(page.get_by_role("button", name="Confirm as the second person")).to_be_disabled()
         kill.rearm(store, "sma", RON, WHY)
-        expect(page.get_by_role("heading", name="Approved values are live in sma")).to_be_visible()
+        expect(page.get_by_role("heading", name="Initial values are live in sma")).to_be_visible()
         assert audit.verify(store).ok
     assert not page.errors

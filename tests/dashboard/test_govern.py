@@ -175,7 +175,7 @@ def test_an_unknown_proposal_is_explained(empty_store: Store, open_page: OpenPag
 
 def test_live_says_which_layer_counts(empty_store: Store, open_page: OpenPage) -> None:
     make_scope(empty_store)
-    assert "Approved values are live in sma" in read(open_page("live"))
+    assert "Initial values are live in sma" in read(open_page("live"))
     overrides.set_override(empty_store, "sma", {"weight": 0.1}, RITA, "Thin market", hours=2)
     app = open_page("live", scope="sma")
     assert "OVERRIDDEN by hand in sma" in read(app)
@@ -199,7 +199,7 @@ def test_one_person_kills_and_two_rearm(empty_store: Store, open_page: OpenPage)
     assert buttons(app)["rearm_sma"].disabled
     assert "another person has to confirm" in read(app)
     kill.rearm(empty_store, "sma", RITA, "Yes, it is.")
-    assert "Approved values are live" in read(app.run())
+    assert "Initial values are live" in read(app.run())
 
 
 def test_every_scope_can_be_killed_at_once(empty_store: Store, open_page: OpenPage) -> None:
