@@ -99,14 +99,23 @@ def test_every_suggestion_says_why() -> None:
 
 
 def test_predictions_come_in_natural_units() -> None:
-    optimizer = Optimizer(square(), seed=0)
-    for x in np.linspace(0, 1, 6):
-        for y in np.linspace(0, 1, 6):
-            optimizer.tell({"x": x, "y": y}, 1e6 + 1e3 * bowl({"x": x, "y": y}))
     points = [{"x": 0.3, "y": 0.7}, {"x": 0.9, "y": 0.1}, {"x": 0.55, "y": 0.35}]
-    mean, std = optimizer.predict(points)
-    np.testing.assert_allclose(mean, [1e6 + 1e3 * bowl(p) for p in points], rtol=0, atol=10)
-    assert ((std > 0) & (std < 50)).all()
+
+    def predicted(offset: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        optimizer = Optimizer(square(), seed=0)
+        for x in np.linspace(0, 1, 6):
+            for y in np.linspace(0, 1, 6):
+                optimizer.tell({"x": x, "y": y}, offset + scale * bowl({"x": x, "y": y}))
+        mean, std = optimizer.predict(points)
+        return (mean - offset) / scale, std / scale
+
+    mean, std = predicted(0.0, 1.0)
+    shifted_mean, shifted_std = predicted(1e6, 1e3)
+    truth = np.array([bowl(p) for p in points])
+    assert (np.abs(mean - truth) < 3 * std).all()
+    assert (std < 0.05).all()
+    np.testing.assert_allclose(shifted_mean, mean, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(shifted_std, std, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "good", [1.0, 2.0]])
