@@ -21,6 +21,7 @@ from typing import Protocol
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from engine.errors import InvalidInput
+from engine.objectives.catalogue import allowed_modules
 from engine.service.outcomes import cause_of_death, read_log, timed_out
 from engine.service.task import Outcome, TrialTask
 from engine.service.worker import run_logged, single_threaded, start_local_worker
@@ -119,7 +120,7 @@ class LocalExecutor:
             self._pool = ProcessPool(
                 max_workers=self._workers,
                 initializer=start_local_worker,
-                initargs=[str(self._folder)],
+                initargs=[str(self._folder), allowed_modules()],
                 context=_context(),
             )
         return self._pool, self._folder

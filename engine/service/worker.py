@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from engine import objectives
 from engine.errors import TunedeskError
 from engine.objectives import Context, Infeasible
+from engine.objectives.catalogue import ALLOW_VARIABLE
 from engine.service.lifeline import die_with_engine
 from engine.service.task import Outcome, TrialTask, UnusableResult, read_result
 
@@ -42,9 +43,11 @@ def single_threaded() -> None:
         os.environ.setdefault(name, "1")
 
 
-def start_local_worker(folder: str) -> None:
-    """Runs once in every worker process of this machine's pool."""
+def start_local_worker(folder: str, allowed: Sequence[str]) -> None:
+    """Runs once in every worker process of this machine's pool. ``allowed``: the engine's allow-list, since the fork
+    server may be older than it."""
     die_with_engine()
+    os.environ[ALLOW_VARIABLE] = ",".join(allowed)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a kill takes effect at once, in native code too
     prepare(folder)
 
